@@ -1,0 +1,1 @@
+"""Kubernetes words as pure functions and types: no I/O, no clock, no asyncio."""

@@ -1,0 +1,125 @@
+"""What the machinery must know about a kind; each file in `api/kinds/` ends with one `Kind`.
+
+The API server makes routes, discovery, OpenAPI, tables, defaults and validation from it, and
+every client names resources by it. A `Kind` is data and pure functions: no I/O.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from appliance.api.errors import Cause
+from appliance.api.meta import KubeObject
+
+T = TypeVar("T", bound=KubeObject)
+
+VERBS = (
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "update",
+    "watch",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `kubectl get`; `wide` ones show with -o wide only."""
+
+    name: str
+    type: str = "string"
+    wide: bool = False
+    format: str = ""
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subresource:
+    """A sub-resource such as `status` or `scale`; the body is of another kind where given."""
+
+    name: str
+    verbs: tuple[str, ...]
+    kind: str
+    group: str = ""
+    version: str = "v1"
+
+
+def _nothing(_obj: Any) -> None:
+    return None
+
+
+def _no_faults(_obj: Any) -> list[Cause]:
+    return []
+
+
+def _no_update_faults(_new: Any, _old: Any) -> list[Cause]:
+    return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[T]):
+    """One kind of object.
+
+    The rule functions work on typed objects and may change only what they are given:
+    `set_defaults(obj)`; `prepare_create(obj)` and `prepare_update(new, old)` drop what a writer
+    may not set (status, generation is done by the registry); `validate(obj)`,
+    `validate_update(new, old)` and `validate_status(new, old)` return every fault;
+    `cells(obj, now)` gives one cell per column, `now` in seconds since 1970.
+    """
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    singular: str
+    namespaced: bool
+    type: type[T]
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = VERBS
+    subresources: tuple[Subresource, ...] = ()
+    columns: tuple[Column, ...] = (Column("Name", format="name"), Column("Age"))
+    cells: Callable[[T, float], list[Any]] | None = None
+    set_defaults: Callable[[T], None] = _nothing
+    prepare_create: Callable[[T], None] = _nothing
+    prepare_update: Callable[[T, T], None] | None = None
+    validate: Callable[[T], list[Cause]] = _no_faults
+    validate_update: Callable[[T, T], list[Cause]] = _no_update_faults
+    validate_status: Callable[[T, T], list[Cause]] = _no_update_faults
+    selectable_fields: Mapping[str, Callable[[T], str]] = field(default_factory=dict)
+    storage_path: str = ""
+    """Folder under /registry where it differs from the plural (services/specs, minions)."""
+    create_on_update: bool = False
+    """PUT of a missing object creates it."""
+    unconditional_update: bool = True
+    """PUT without resourceVersion overwrites."""
+    has_generation: bool = True
+    """metadata.generation counts changes of spec."""
+
+    @property
+    def api_version(self) -> str:
+        """`v1`, `apps/v1`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def list_kind(self) -> str:
+        """`PodList`."""
+        return f"{self.kind}List"
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """URL path of the collection, of one object or of its sub-resource."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        middle = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
+        tail = "".join(f"/{part}" for part in (name, subresource) if part)
+        return f"{root}{middle}/{self.plural}{tail}"
+
+    def storage_prefix(self) -> str:
+        """Key prefix in the store, with a slash at the end."""
+        return f"/registry/{self.storage_path or self.plural}/"
+
+    def has(self, subresource: str) -> bool:
+        """Whether there is such a sub-resource."""
+        return any(s.name == subresource for s in self.subresources)

@@ -1,0 +1,1 @@
+"""The `appliance` command: a file per verb, no logic."""

@@ -1,0 +1,1 @@
+"""How every loop talks to the API: the Client protocol, reflectors, caches, the loop runner."""

@@ -1,0 +1,1 @@
+"""One frozen Config; every key with its origin."""

@@ -1,0 +1,1 @@
+"""The box itself: checks, first boot, console."""

@@ -1,0 +1,1 @@
+"""Words of computing, none of Kubernetes: tasks, clock, queues, JSON, subprocesses."""

@@ -1,0 +1,141 @@
+"""Certificates as functions: CA, leaves, CSRs. No policy: who may have what is decided elsewhere.
+
+Keys are ECDSA P-256; everything is PEM bytes. Source: RFC 5280.
+"""
+
+import ipaddress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+# Small hosts often boot with a clock that runs behind; a certificate from "the future" would
+# lock them out.
+_BACKDATE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate and its private key, both PEM."""
+
+    cert_pem: bytes
+    key_pem: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a leaf certificate says: user name, groups, addresses and what it may do."""
+
+    common_name: str
+    organizations: tuple[str, ...] = ()
+    sans: tuple[str, ...] = ()
+    server: bool = False
+    client: bool = False
+    days: int = 365
+
+
+def new_key_pem() -> bytes:
+    """A fresh private key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def new_ca(common_name: str, *, now: float, days: int = 3650) -> KeyPair:
+    """A self-signed certificate authority; `now` in seconds since 1970."""
+    key_pem = new_key_pem()
+    key = _load_key(key_pem)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    start = datetime.fromtimestamp(now, UTC)
+    cert = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start - _BACKDATE)
+        .not_valid_after(start + timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(ca=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return KeyPair(cert.public_bytes(serialization.Encoding.PEM), key_pem)
+
+
+def issue(ca: KeyPair, subject: Subject, *, now: float) -> KeyPair:
+    """A leaf certificate with a fresh key, signed by `ca`."""
+    key_pem = new_key_pem()
+    cert_pem = sign_public_key(ca, _load_key(key_pem).public_key(), subject, now=now)
+    return KeyPair(cert_pem, key_pem)
+
+
+def sign_public_key(
+    ca: KeyPair, public_key: ec.EllipticCurvePublicKey, subject: Subject, *, now: float
+) -> bytes:
+    """A leaf certificate (PEM) for a key that somebody else holds."""
+    issuer_key = _load_key(ca.key_pem)
+    issuer = x509.load_pem_x509_certificate(ca.cert_pem)
+    start = datetime.fromtimestamp(now, UTC)
+    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, o) for o in subject.organizations]
+    attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name))
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name(attributes))
+        .issuer_name(issuer.subject)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start - _BACKDATE)
+        .not_valid_after(start + timedelta(days=subject.days))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(ca=False), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
+    )
+    purposes = []
+    if subject.server:
+        purposes.append(ExtendedKeyUsageOID.SERVER_AUTH)
+    if subject.client:
+        purposes.append(ExtendedKeyUsageOID.CLIENT_AUTH)
+    if purposes:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+    if subject.sans:
+        names = x509.SubjectAlternativeName([_san(s) for s in subject.sans])
+        builder = builder.add_extension(names, critical=False)
+    return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _san(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
+
+
+def _usage(*, ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_encipherment=not ca,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _load_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(pem, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"expected an elliptic-curve private key, got {type(key).__name__}")
+    return key

@@ -1,0 +1,1 @@
+"""Services become rules and names: compile, back ends, DNS."""

@@ -1,0 +1,108 @@
+"""Refusals of the store.
+
+Errors carry etcd's exact texts, because clients match on them:
+
+    StoreError
+      Compacted        the revision is gone
+      FutureRevision   the revision has not happened yet
+      KeyNotFound      put with ignore_value or ignore_lease on a missing key
+      EmptyKey, DuplicateKey, TooManyOps, TooLarge, NoSpace
+      LeaseNotFound, LeaseExists, LeaseTtlTooLarge
+      Overrun          the watcher fell too far behind and was cut
+      Closed           the store has been closed
+
+Source: etcd `api/v3/rpctypes`.
+"""
+
+from typing import ClassVar
+
+
+class StoreError(Exception):
+    """Base of all refusals; `str()` is etcd's text."""
+
+    text: ClassVar[str] = "etcdserver: unknown error"
+
+    def __init__(self, text: str | None = None) -> None:
+        super().__init__(text or self.text)
+
+
+class Compacted(StoreError):
+    """The asked-for revision has been compacted."""
+
+    text = "etcdserver: mvcc: required revision has been compacted"
+
+    def __init__(self, compact_revision: int = 0) -> None:
+        super().__init__()
+        self.compact_revision = compact_revision
+
+
+class FutureRevision(StoreError):
+    """The asked-for revision lies in the future."""
+
+    text = "etcdserver: mvcc: required revision is a future revision"
+
+
+class KeyNotFound(StoreError):
+    """ignore_value or ignore_lease needs an existing key."""
+
+    text = "etcdserver: key not found"
+
+
+class EmptyKey(StoreError):
+    """A put or range without a key."""
+
+    text = "etcdserver: key is not provided"
+
+
+class DuplicateKey(StoreError):
+    """A transaction puts a key twice."""
+
+    text = "etcdserver: duplicate key given in txn request"
+
+
+class TooManyOps(StoreError):
+    """A transaction has more operations than allowed."""
+
+    text = "etcdserver: too many operations in txn request"
+
+
+class TooLarge(StoreError):
+    """A request is over the size limit."""
+
+    text = "etcdserver: request is too large"
+
+
+class NoSpace(StoreError):
+    """The quota is used up."""
+
+    text = "etcdserver: mvcc: database space exceeded"
+
+
+class LeaseNotFound(StoreError):
+    """There is no such lease, or it has run out."""
+
+    text = "etcdserver: requested lease not found"
+
+
+class LeaseExists(StoreError):
+    """The lease id is taken."""
+
+    text = "etcdserver: lease already exists"
+
+
+class LeaseTtlTooLarge(StoreError):
+    """The TTL is over the limit."""
+
+    text = "etcdserver: too large lease TTL"
+
+
+class Overrun(StoreError):
+    """The watcher did not keep up and its backlog reached the bound."""
+
+    text = "appliance: watcher overrun"
+
+
+class Closed(StoreError):
+    """The store has been closed."""
+
+    text = "etcdserver: server stopped"

@@ -1,0 +1,1 @@
+"""MemoryStore: the model behind the protocol; test oracle and demo mode."""

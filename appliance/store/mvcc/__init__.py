@@ -1,0 +1,1 @@
+"""The pure part of the store: no SQL, no sockets, no clock."""

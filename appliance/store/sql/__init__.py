@@ -1,0 +1,1 @@
+"""The store on SQL: the only room with SQLAlchemy."""

@@ -1,0 +1,1 @@
+"""Public API for users' tests: clusters in containers."""
