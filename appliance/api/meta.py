@@ -14,6 +14,7 @@ from appliance.api.schema import (
     RawJson,
     Time,
     always,
+    nullable,
 )
 
 
@@ -96,6 +97,75 @@ class ListMeta(Message):
         default="", name="continue"
     )
     remainingItemCount: Annotated[Int64 | None, F(4, "How many more there are, if known.")] = None
+
+
+class LabelSelectorRequirement(Message):
+    """One test of a label selector."""
+
+    key: Annotated[str, F(1, "Label that is tested.", required=True)] = always(str)
+    operator: Annotated[str, F(2, "How: In, NotIn, Exists or DoesNotExist.", required=True)] = (
+        always(str)
+    )
+    values: Annotated[
+        list[str], F(3, "Values for In and NotIn; empty for the others.", list_type="atomic")
+    ] = []
+
+
+class LabelSelector(Message):
+    """Selects objects by labels; all parts must hold. Empty selects everything, null nothing."""
+
+    matchLabels: Annotated[
+        dict[str, str], F(1, "Labels that must be there with just these values.")
+    ] = {}
+    matchExpressions: Annotated[
+        list[LabelSelectorRequirement],
+        F(2, "Further tests that must all hold.", list_type="atomic"),
+    ] = []
+
+
+class Condition(Message):
+    """One aspect of an object's state."""
+
+    type: Annotated[str, F(1, "Which aspect, in CamelCase.", required=True)] = always(str)
+    status: Annotated[str, F(2, "True, False or Unknown.", required=True)] = always(str)
+    observedGeneration: Annotated[Int64, F(3, "Generation that this was seen at.")] = 0
+    lastTransitionTime: Annotated[
+        Time | None, F(4, "When the status last changed.", required=True)
+    ] = nullable()
+    reason: Annotated[str, F(5, "Why, as one CamelCase word.", required=True)] = always(str)
+    message: Annotated[str, F(6, "Why, for people.", required=True)] = always(str)
+
+
+class Preconditions(Message):
+    """What must hold for a delete to go ahead."""
+
+    uid: Annotated[str | None, F(1, "UID that the object must have.")] = None
+    resourceVersion: Annotated[str | None, F(2, "Revision that the object must have.")] = None
+
+
+class DeleteOptions(Message):
+    """How to delete, as sent in a DELETE body."""
+
+    kind: Annotated[str, F(0, "Kind of this object.")] = ""
+    apiVersion: Annotated[str, F(0, "Version of the schema of this object.")] = ""
+    gracePeriodSeconds: Annotated[
+        Int64 | None, F(1, "Seconds the object gets to stop; 0 is at once.")
+    ] = None
+    preconditions: Annotated[Preconditions | None, F(2, "What must hold, else 409 Conflict.")] = (
+        None
+    )
+    orphanDependents: Annotated[
+        bool | None, F(3, "Old form of propagationPolicy; do not use both.")
+    ] = None
+    propagationPolicy: Annotated[
+        str | None, F(4, "What happens to dependents: Orphan, Background or Foreground.")
+    ] = None
+    dryRun: Annotated[
+        list[str], F(5, "All: go through the motions but store nothing.", list_type="atomic")
+    ] = []
+    ignoreStoreReadErrorWithClusterBreakingPotential: Annotated[
+        bool | None, F(6, "Delete even if the stored bytes cannot be read.")
+    ] = None
 
 
 class KubeObject(Message):

@@ -110,6 +110,12 @@ class Message(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Base of all API structs."""
 
 
+Inline = tuple[tuple[type[Message], int], ...]
+"""Go embeds some structs: their fields stand among those of the outer one in JSON (here: base
+class), but are a message of their own in protobuf. `INLINE: ClassVar[Inline] = ((Base, 2),)` on
+the outer class gives the base and its field number."""
+
+
 def always(make: Callable[[], Any]) -> Any:
     """Give a field that is written even at its zero value, e.g. `always(int)`, `always(Spec)`.
 

@@ -1,0 +1,185 @@
+"""TODO."""
+
+from typing import Annotated
+
+from appliance.api.kind import Kind, Subresource
+from appliance.api.meta import KubeObject
+from appliance.api.schema import F, Int32, Int64, Message, Quantity, Time, always, nullable
+
+
+class ConfigMapNodeConfigSource(Message):
+    """TODO."""
+
+    namespace: Annotated[str, F(1, "", required=True)] = always(str)
+    name: Annotated[str, F(2, "", required=True)] = always(str)
+    uid: Annotated[str, F(3, "")] = ""
+    resourceVersion: Annotated[str, F(4, "")] = ""
+    kubeletConfigKey: Annotated[str, F(5, "", required=True)] = always(str)
+
+
+class NodeConfigSource(Message):
+    """TODO."""
+
+    configMap: Annotated[ConfigMapNodeConfigSource | None, F(2, "")] = None
+
+
+class Taint(Message):
+    """TODO."""
+
+    key: Annotated[str, F(1, "", required=True)] = always(str)
+    value: Annotated[str, F(2, "")] = ""
+    effect: Annotated[str, F(3, "", required=True)] = always(str)
+    timeAdded: Annotated[Time | None, F(4, "")] = None
+
+
+class NodeSpec(Message):
+    """TODO."""
+
+    podCIDR: Annotated[str, F(1, "")] = ""
+    podCIDRs: Annotated[list[str], F(7, "", merge=True, list_type="set")] = []
+    providerID: Annotated[str, F(3, "")] = ""
+    unschedulable: Annotated[bool, F(4, "")] = False
+    taints: Annotated[list[Taint], F(5, "", list_type="atomic")] = []
+    configSource: Annotated[NodeConfigSource | None, F(6, "")] = None
+    externalID: Annotated[str, F(2, "")] = ""
+
+
+class AttachedVolume(Message):
+    """TODO."""
+
+    name: Annotated[str, F(1, "", required=True)] = always(str)
+    devicePath: Annotated[str, F(2, "", required=True)] = always(str)
+
+
+class ContainerImage(Message):
+    """TODO."""
+
+    names: Annotated[list[str], F(1, "", list_type="atomic")] = always(list)
+    sizeBytes: Annotated[Int64, F(2, "")] = 0
+
+
+class NodeAddress(Message):
+    """TODO."""
+
+    type: Annotated[str, F(1, "", required=True)] = always(str)
+    address: Annotated[str, F(2, "", required=True)] = always(str)
+
+
+class NodeCondition(Message):
+    """TODO."""
+
+    type: Annotated[str, F(1, "", required=True)] = always(str)
+    status: Annotated[str, F(2, "", required=True)] = always(str)
+    lastHeartbeatTime: Annotated[Time | None, F(3, "")] = nullable()
+    lastTransitionTime: Annotated[Time | None, F(4, "")] = nullable()
+    reason: Annotated[str, F(5, "")] = ""
+    message: Annotated[str, F(6, "")] = ""
+
+
+class NodeConfigStatus(Message):
+    """TODO."""
+
+    assigned: Annotated[NodeConfigSource | None, F(1, "")] = None
+    active: Annotated[NodeConfigSource | None, F(2, "")] = None
+    lastKnownGood: Annotated[NodeConfigSource | None, F(3, "")] = None
+    error: Annotated[str, F(4, "")] = ""
+
+
+class DaemonEndpoint(Message):
+    """TODO."""
+
+    Port: Annotated[Int32, F(1, "", required=True)] = always(int)
+
+
+class NodeDaemonEndpoints(Message):
+    """TODO."""
+
+    kubeletEndpoint: Annotated[DaemonEndpoint, F(1, "")] = always(DaemonEndpoint)
+
+
+class NodeFeatures(Message):
+    """TODO."""
+
+    supplementalGroupsPolicy: Annotated[bool | None, F(1, "")] = None
+
+
+class NodeRuntimeHandlerFeatures(Message):
+    """TODO."""
+
+    recursiveReadOnlyMounts: Annotated[bool | None, F(1, "")] = None
+    userNamespaces: Annotated[bool | None, F(2, "")] = None
+
+
+class NodeRuntimeHandler(Message):
+    """TODO."""
+
+    name: Annotated[str, F(1, "")] = always(str)
+    features: Annotated[NodeRuntimeHandlerFeatures | None, F(2, "")] = None
+
+
+class NodeSwapStatus(Message):
+    """TODO."""
+
+    capacity: Annotated[Int64 | None, F(1, "")] = None
+
+
+class NodeSystemInfo(Message):
+    """TODO."""
+
+    machineID: Annotated[str, F(1, "", required=True)] = always(str)
+    systemUUID: Annotated[str, F(2, "", required=True)] = always(str)
+    bootID: Annotated[str, F(3, "", required=True)] = always(str)
+    kernelVersion: Annotated[str, F(4, "", required=True)] = always(str)
+    osImage: Annotated[str, F(5, "", required=True)] = always(str)
+    containerRuntimeVersion: Annotated[str, F(6, "", required=True)] = always(str)
+    kubeletVersion: Annotated[str, F(7, "", required=True)] = always(str)
+    kubeProxyVersion: Annotated[str, F(8, "", required=True)] = always(str)
+    operatingSystem: Annotated[str, F(9, "", required=True)] = always(str)
+    architecture: Annotated[str, F(10, "", required=True)] = always(str)
+    swap: Annotated[NodeSwapStatus | None, F(11, "")] = None
+
+
+class NodeStatus(Message):
+    """TODO."""
+
+    capacity: Annotated[dict[str, Quantity], F(1, "")] = {}
+    allocatable: Annotated[dict[str, Quantity], F(2, "")] = {}
+    phase: Annotated[str, F(3, "")] = ""
+    conditions: Annotated[
+        list[NodeCondition],
+        F(4, "", merge=True, merge_key="type", list_type="map", list_keys=("type",)),
+    ] = []
+    addresses: Annotated[
+        list[NodeAddress],
+        F(5, "", merge=True, merge_key="type", list_type="map", list_keys=("type",)),
+    ] = []
+    daemonEndpoints: Annotated[NodeDaemonEndpoints, F(6, "")] = always(NodeDaemonEndpoints)
+    nodeInfo: Annotated[NodeSystemInfo, F(7, "")] = always(NodeSystemInfo)
+    images: Annotated[list[ContainerImage], F(8, "", list_type="atomic")] = []
+    volumesInUse: Annotated[list[str], F(9, "", list_type="atomic")] = []
+    volumesAttached: Annotated[list[AttachedVolume], F(10, "", list_type="atomic")] = []
+    config: Annotated[NodeConfigStatus | None, F(11, "")] = None
+    runtimeHandlers: Annotated[list[NodeRuntimeHandler], F(12, "", list_type="atomic")] = []
+    features: Annotated[NodeFeatures | None, F(13, "")] = None
+    declaredFeatures: Annotated[list[str], F(14, "", list_type="atomic")] = []
+
+
+class Node(KubeObject):
+    """TODO."""
+
+    spec: Annotated[NodeSpec, F(2, "")] = always(NodeSpec)
+    status: Annotated[NodeStatus, F(3, "")] = always(NodeStatus)
+
+
+NODE = Kind(
+    group="",
+    version="v1",
+    kind="Node",
+    plural="nodes",
+    singular="node",
+    namespaced=False,
+    type=Node,
+    short_names=("no",),
+    storage_path="minions",
+    subresources=(Subresource(name="status", verbs=("get", "patch", "update"), kind="Node"),),
+)

@@ -1,0 +1,48 @@
+"""The table of kinds: routes, discovery, OpenAPI and clients are made from it.
+
+Adding a kind is adding its file and one line here.
+"""
+
+from typing import Any
+
+from appliance.api.kind import Kind
+from appliance.api.kinds.coordination.lease import LEASE
+from appliance.api.kinds.core.configmap import CONFIG_MAP
+from appliance.api.kinds.core.endpoints import ENDPOINTS
+from appliance.api.kinds.core.event import EVENT
+from appliance.api.kinds.core.namespace import NAMESPACE
+from appliance.api.kinds.core.node import NODE
+from appliance.api.kinds.core.pod.kind import POD
+from appliance.api.kinds.core.replicationcontroller import REPLICATION_CONTROLLER
+from appliance.api.kinds.core.secret import SECRET
+from appliance.api.kinds.core.service import SERVICE
+from appliance.api.kinds.core.serviceaccount import SERVICE_ACCOUNT
+from appliance.api.kinds.discovery.endpointslice import ENDPOINT_SLICE
+
+KINDS: tuple[Kind[Any], ...] = (
+    CONFIG_MAP,
+    ENDPOINTS,
+    EVENT,
+    NAMESPACE,
+    NODE,
+    POD,
+    REPLICATION_CONTROLLER,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    LEASE,
+    ENDPOINT_SLICE,
+)
+
+_BY_RESOURCE = {(k.group, k.version, k.plural): k for k in KINDS}
+_BY_KIND = {(k.api_version, k.kind): k for k in KINDS}
+
+
+def by_resource(group: str, version: str, plural: str) -> Kind[Any] | None:
+    """Find the kind behind a URL's group, version and plural."""
+    return _BY_RESOURCE.get((group, version, plural))
+
+
+def by_kind(api_version: str, kind: str) -> Kind[Any] | None:
+    """Find the kind that an object names itself as."""
+    return _BY_KIND.get((api_version, kind))

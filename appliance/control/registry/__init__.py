@@ -1,0 +1,1 @@
+"""The only door from API objects to the store."""

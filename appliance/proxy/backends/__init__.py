@@ -1,0 +1,1 @@
+"""Ways to make services work on a host."""

@@ -1,0 +1,44 @@
+"""The services of a cluster as one frozen value, seen from one node.
+
+`compile.py` makes it from Services and EndpointSlices; back ends apply it whole and find the
+difference themselves; DNS answers from the same caches.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """Where a connection may go."""
+
+    address: str
+    port: int
+    local: bool = False
+    """On this node."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePort:
+    """One port of one service."""
+
+    namespace: str
+    name: str
+    port_name: str
+    protocol: str
+    """tcp, udp or sctp."""
+    cluster_ip: str
+    port: int
+    node_port: int = 0
+    external_ips: tuple[str, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    affinity_s: int = 0
+    """Seconds a client sticks to one endpoint; 0 is no affinity."""
+    local_only_external: bool = False
+    local_only_internal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTable:
+    """All service ports, sorted by namespace, name and port name."""
+
+    ports: tuple[ServicePort, ...] = ()
