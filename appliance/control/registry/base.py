@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol
 
 from appliance.api.kind import Kind, T
-from appliance.api.meta import DeleteOptions
+from appliance.api.kinds.autoscaling.scale import Scale
+from appliance.api.meta import DeleteOptions, KubeObject
 from appliance.client.base import EventType, PatchType
 
 
@@ -81,6 +82,18 @@ class Query:
     """sendInitialEvents: ADDED for what exists, then a bookmark that says so (KEP-3157)."""
 
 
+class Watch(Protocol[T]):
+    """An open watch: iterate for events; `aclose` ends it, safe to call twice."""
+
+    def __aiter__(self) -> AsyncIterator[StoredEvent[T]]: ...
+
+    async def __anext__(self) -> StoredEvent[T]: ...
+
+    async def aclose(self) -> None:
+        """End the watch and free its queue."""
+        ...
+
+
 class Registry(Protocol):
     """Every verb on every kind. Failures are `api.errors`."""
 
@@ -88,17 +101,22 @@ class Registry(Protocol):
         """Read one object, at least as new as every acknowledged write."""
         ...
 
+    async def get_scale(self, kind: Kind[T], namespace: str, name: str) -> Stored[Scale]:
+        """Read the scale of an object (the only sub-resource that reads as another kind)."""
+        ...
+
     async def list(self, kind: Kind[T], query: Query) -> StoredPage[T]:
         """Read what matches, sorted by namespace and name."""
         ...
 
-    def watch(self, kind: Kind[T], query: Query) -> AsyncIterator[StoredEvent[T]]:
-        """Follow changes; the caller ends it by closing the iterator.
+    def watch(self, kind: Kind[T], query: Query) -> Watch[T]:
+        """Follow changes; the caller ends it by `aclose` of the iterator.
 
-        Without resource_version (or "0") what exists comes first as ADDED.
+        Without resource_version (or "0") what exists comes first as ADDED. Faults of the query
+        (BadRequest, Invalid) are raised by the call itself, before any event.
 
         Raises:
-            Expired: the revision is compacted or the watcher fell behind.
+            Expired: (by the iterator) the revision is compacted or the watcher fell behind.
         """
         ...
 
@@ -106,10 +124,26 @@ class Registry(Protocol):
         """Default, admit, validate and store a new object."""
         ...
 
+    async def post(
+        self,
+        kind: Kind[T],
+        obj: KubeObject,
+        *,
+        namespace: str,
+        name: str,
+        subresource: str,
+        call: Call,
+    ) -> None:
+        """Carry out a binding or an eviction of `name`; the answer is a plain Success."""
+        ...
+
     async def update(
         self, kind: Kind[T], obj: T, *, namespace: str, name: str, call: Call, subresource: str = ""
     ) -> tuple[Stored[T], bool]:
-        """Replace an object; True where that created it (PUT of kinds that allow it)."""
+        """Replace an object; True where that created it (PUT of kinds that allow it).
+
+        Sub-resource scale takes and gives a `Scale`: pass `kind` and `obj` as Any there.
+        """
         ...
 
     async def patch(
