@@ -2,16 +2,26 @@
 
 A controller says what it watches and reconciles one key at a time. The runner has the queue, the
 workers, back-off and metrics: a controller has no threads, no queue, no retry and looks at no
-event.
+event. The queue holds each key once, so it is never longer than the caches are.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from appliance.client.informer import Informer
+import structlog
+
+from appliance.api.errors import ApiError, Conflict
+from appliance.client.informer import Change, Informer
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
+from appliance.kit.tasks import Tasks
+from appliance.kit.workqueue import WorkQueue
+
+log = structlog.get_logger(__name__)
+
+RETRY = Backoff(base_s=0.05, maximum_s=60.0)
+"""Between tries of one key: at once for a lost race, once a minute for what stays broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +73,64 @@ class Runner:
         workers: int = 1,
         backoff: Backoff | None = None,
     ) -> None:
-        raise NotImplementedError
+        self.controller = controller
+        self._clock = clock
+        self._workers = workers
+        self._queue = WorkQueue(clock=clock, backoff=backoff or RETRY)
+        self._watches = tuple(controller.watches())
+        for watch in self._watches:
+            watch.informer.on_change(self._listener(watch))
+
+    @property
+    def idle(self) -> bool:
+        """Whether no key waits and none is worked on."""
+        return self._queue.idle
 
     def poke(self, key: str) -> None:
         """Make a key dirty by hand."""
-        raise NotImplementedError
+        self._queue.add(key)
 
     async def run(self) -> None:
         """Wait for the caches, then work until cancelled."""
-        raise NotImplementedError
+        for watch in self._watches:
+            await watch.informer.wait_synced()
+        async with Tasks(self.controller.name, self._clock) as tasks:
+            _ = tasks.spawn("timer", self._queue.keep_time())
+            for number in range(self._workers):
+                _ = tasks.spawn(f"worker {number}", self._work())
+            await tasks.wait_failed()
+
+    def _listener(self, watch: Watch) -> Change[Any]:
+        def heard(old: Any, new: Any) -> None:
+            for state in (old, new):
+                if state is not None:
+                    for key in watch.keys(state):
+                        self._queue.add(key)
+
+        return heard
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            try:
+                result = await self.controller.reconcile(key)
+            except Conflict as error:
+                # Somebody was faster; their change is on its way to our cache.
+                self._queue.add_failed(key)
+                log.debug("lost a race", loop=self.controller.name, key=key, error=str(error))
+            except Exception as error:  # the top of every loop: again after a pause
+                pause = self._queue.add_failed(key)
+                log.warning(
+                    "reconcile failed",
+                    loop=self.controller.name,
+                    key=key,
+                    again_in_s=round(pause, 3),
+                    error=f"{type(error).__name__}: {error}",
+                    exc_info=None if isinstance(error, ApiError) else error,
+                )
+            else:
+                self._queue.forget(key)
+                if result.again_in_s is not None:
+                    self._queue.add_after(key, result.again_in_s)
+            finally:
+                self._queue.done(key)
