@@ -2,9 +2,11 @@
 
 import asyncio
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+Daemon = subprocess.Popen[bytes]
 _MAX_OUTPUT_BYTES = 1 << 20  # enough for any command we run; more is cut, never kept in memory
 
 
@@ -61,3 +63,21 @@ async def run(
             await process.wait()
     code = process.returncode or 0
     return Finished(tuple(argv), code, out[:_MAX_OUTPUT_BYTES], err[:_MAX_OUTPUT_BYTES])
+
+
+def detach(argv: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Daemon:
+    """Start a daemon that outlives us, in a session of its own; its output goes to `log`.
+
+    Raises:
+        FileNotFoundError: there is no such program.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603 - an argument list, no shell
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=env,
+            start_new_session=True,
+        )
