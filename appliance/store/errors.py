@@ -6,10 +6,12 @@ Errors carry etcd's exact texts, because clients match on them:
       Compacted        the revision is gone
       FutureRevision   the revision has not happened yet
       KeyNotFound      put with ignore_value or ignore_lease on a missing key
-      EmptyKey, DuplicateKey, TooManyOps, TooLarge, NoSpace
+      EmptyKey, ValueProvided, LeaseProvided, DuplicateKey, TooManyOps, TooLarge, NoSpace
+      EmptyRange       a watch of [key, end) with end before key
       LeaseNotFound, LeaseExists, LeaseTtlTooLarge
       Overrun          the watcher fell too far behind and was cut
       Closed           the store has been closed
+      Unusable         the store's file cannot be opened or written; the text has the remedy
 
 Source: etcd `api/v3/rpctypes`.
 """
@@ -52,6 +54,24 @@ class EmptyKey(StoreError):
     """A put or range without a key."""
 
     text = "etcdserver: key is not provided"
+
+
+class ValueProvided(StoreError):
+    """A put with ignore_value carries a value."""
+
+    text = "etcdserver: value is provided"
+
+
+class LeaseProvided(StoreError):
+    """A put with ignore_lease carries a lease."""
+
+    text = "etcdserver: lease is provided"
+
+
+class EmptyRange(StoreError):
+    """A watch over no key at all."""
+
+    text = "mvcc: watcher range is empty"
 
 
 class DuplicateKey(StoreError):
@@ -106,3 +126,7 @@ class Closed(StoreError):
     """The store has been closed."""
 
     text = "etcdserver: server stopped"
+
+
+class Unusable(StoreError):
+    """The file behind the store cannot be used; `str()` names it and says what to do."""

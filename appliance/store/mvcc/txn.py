@@ -1,0 +1,318 @@
+"""Transactions: check a request's shape, decide its branches, apply it to a state.
+
+Three steps, so that a refused transaction leaves nothing behind:
+
+    check    shape alone: empty keys, too many operations, the same key written twice
+    decide   all compares, nested ones too, against the state before the transaction;
+             then what the chosen operations need (leases, existing keys, revisions)
+    apply    cannot fail; every write goes to the state at once, so later ranges see it
+
+Pure: the state is handed in. Called by the stores' write paths.
+Source: etcd `server/etcdserver/api/v3rpc/key.go` (checks), `server/etcdserver/txn/txn.go`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from appliance.store.base import (
+    Compare,
+    CompareResult,
+    CompareTarget,
+    Delete,
+    DeleteResult,
+    Event,
+    EventKind,
+    KeyValue,
+    Op,
+    OpResult,
+    Put,
+    PutResult,
+    Range,
+    RangeResult,
+    Txn,
+    TxnResult,
+)
+from appliance.store.errors import (
+    DuplicateKey,
+    EmptyKey,
+    KeyNotFound,
+    LeaseNotFound,
+    LeaseProvided,
+    TooLarge,
+    TooManyOps,
+    ValueProvided,
+)
+from appliance.store.mvcc.ranges import check_revision, covers
+from appliance.store.options import StoreOptions
+
+
+class State(Protocol):
+    """What a transaction reads and writes: the newest state, its own writes included."""
+
+    @property
+    def revision(self) -> int:
+        """The newest revision given out."""
+        ...
+
+    @property
+    def compact_revision(self) -> int:
+        """Where history begins; -1 before the first compaction."""
+        ...
+
+    def get(self, key: bytes) -> KeyValue | None:
+        """The key now."""
+        ...
+
+    def keys(self, key: bytes, end: bytes) -> Sequence[bytes]:
+        """Living keys of [key, end), in order."""
+        ...
+
+    def find(self, request: Range) -> RangeResult:
+        """A range whose revision has been checked; 0 sees this transaction's writes."""
+        ...
+
+    def has_lease(self, lease_id: int) -> bool:
+        """Whether a put may use this lease."""
+        ...
+
+    def write(self, change: Event) -> None:
+        """Make one change of revision `revision + 1`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A transaction whose compares have been looked at."""
+
+    succeeded: bool
+    ops: tuple["Range | Put | Delete | Branch", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The answer, and what changed; no changes: no new revision."""
+
+    result: TxnResult
+    changes: tuple[Event, ...]
+
+
+def check(request: Txn, options: StoreOptions) -> None:
+    """Refuse a malformed transaction.
+
+    Raises:
+        EmptyKey, ValueProvided, LeaseProvided, TooManyOps, DuplicateKey, TooLarge: its name.
+    """
+    _check_width(request, options.max_txn_ops)
+    _check_keys(request)
+    _footprint(request)
+    if _size(request) > options.max_request_bytes:
+        raise TooLarge
+
+
+def decide(request: Txn, state: State) -> Branch:
+    """Choose the branches and make sure that they can be carried out.
+
+    Raises:
+        LeaseNotFound, KeyNotFound, Compacted, FutureRevision: an operation of a chosen branch
+            cannot be done.
+    """
+    branch = _choose(request, state)
+    _check_possible(branch, state)
+    return branch
+
+
+def apply(branch: Branch, state: State) -> Applied:
+    """Carry out the chosen operations in order."""
+    run = _Run(state)
+    results = run.ops(branch.ops)
+    revision = run.revision()
+    return Applied(TxnResult(revision, branch.succeeded, results), tuple(run.changes))
+
+
+def _check_width(request: Txn, allowed: int) -> None:
+    # A nested transaction shares its parent's allowance.
+    width = max(len(request.compares), len(request.success), len(request.failure))
+    if width > allowed:
+        raise TooManyOps
+    for op in (*request.success, *request.failure):
+        if isinstance(op, Txn):
+            _check_width(op, allowed - width)
+
+
+def _check_keys(request: Txn) -> None:
+    if not all(compare.key for compare in request.compares):
+        raise EmptyKey
+    for op in (*request.success, *request.failure):
+        if isinstance(op, Txn):
+            _check_keys(op)
+        elif not op.key:
+            raise EmptyKey
+        elif isinstance(op, Put):
+            _check_put(op)
+
+
+def _check_put(put: Put) -> None:
+    if put.ignore_value and put.value:
+        raise ValueProvided
+    if put.ignore_lease and put.lease:
+        raise LeaseProvided
+
+
+_Footprint = tuple[set[bytes], list[Delete]]
+
+
+def _footprint(op: Op) -> _Footprint:
+    """Keys put and ranges deleted by an operation, whichever branches are taken."""
+    match op:
+        case Put():
+            return {op.key}, []
+        case Delete():
+            return set(), [op]
+        case Txn():
+            # Only one of the two branches runs: they may touch the same keys.
+            puts, deletes = _siblings(op.success)
+            more_puts, more_deletes = _siblings(op.failure)
+            return puts | more_puts, [*deletes, *more_deletes]
+        case Range():
+            return set(), []
+
+
+def _siblings(ops: Iterable[Op]) -> _Footprint:
+    puts: set[bytes] = set()
+    deletes: list[Delete] = []
+    for op in ops:
+        its_puts, its_deletes = _footprint(op)
+        if its_puts & puts or _hit(its_puts, deletes) or _hit(puts, its_deletes):
+            raise DuplicateKey
+        puts |= its_puts
+        deletes += its_deletes
+    return puts, deletes
+
+
+def _hit(puts: set[bytes], deletes: list[Delete]) -> bool:
+    return any(covers(gone.key, gone.end, key) for gone in deletes for key in puts)
+
+
+def _size(op: Op) -> int:
+    match op:
+        case Put():
+            return len(op.key) + len(op.value)
+        case Txn():
+            operands = sum(len(c.operand) for c in op.compares if isinstance(c.operand, bytes))
+            return operands + sum(_size(inner) for inner in (*op.success, *op.failure))
+        case _:
+            return len(op.key) + len(op.end)
+
+
+def _choose(request: Txn, state: State) -> Branch:
+    succeeded = all(_holds(compare, state) for compare in request.compares)
+    ops = request.success if succeeded else request.failure
+    return Branch(succeeded, tuple(_choose(op, state) if isinstance(op, Txn) else op for op in ops))
+
+
+def _holds(compare: Compare, state: State) -> bool:
+    keys = state.keys(compare.key, compare.end) if compare.end else [compare.key]
+    # No key in the range: the compare is asked once, of nothing.
+    return all(_holds_for(compare, state.get(key)) for key in keys or [compare.key])
+
+
+def _holds_for(compare: Compare, kv: KeyValue | None) -> bool:
+    if kv is None:
+        if compare.target is CompareTarget.VALUE:
+            return False  # even NOT_EQUAL: there is no value to compare with
+        kv = KeyValue(compare.key, b"", 0, 0, 0)
+    if compare.target is CompareTarget.VALUE:
+        operand = compare.operand if isinstance(compare.operand, bytes) else b""
+        return _ordered(compare.result, (kv.value > operand) - (kv.value < operand))
+    number = {
+        CompareTarget.VERSION: kv.version,
+        CompareTarget.CREATE: kv.create_revision,
+        CompareTarget.MOD: kv.mod_revision,
+        CompareTarget.LEASE: kv.lease,
+    }[compare.target]
+    asked = compare.operand if isinstance(compare.operand, int) else 0
+    return _ordered(compare.result, (number > asked) - (number < asked))
+
+
+def _ordered(result: CompareResult, sign: int) -> bool:
+    match result:
+        case CompareResult.EQUAL:
+            return sign == 0
+        case CompareResult.GREATER:
+            return sign > 0
+        case CompareResult.LESS:
+            return sign < 0
+        case CompareResult.NOT_EQUAL:
+            return sign != 0
+
+
+def _check_possible(branch: Branch, state: State) -> None:
+    for op in branch.ops:
+        match op:
+            case Range():
+                check_revision(op.revision, state.revision, state.compact_revision)
+            case Put():
+                if op.lease and not state.has_lease(op.lease):
+                    raise LeaseNotFound
+                if (op.ignore_value or op.ignore_lease) and state.get(op.key) is None:
+                    raise KeyNotFound
+            case Branch():
+                _check_possible(op, state)
+            case Delete():
+                pass
+
+
+class _Run:
+    """One application: the changes so far and the revision they will have."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._before = state.revision
+        self.changes: list[Event] = []
+
+    def revision(self) -> int:
+        return self._before + 1 if self.changes else self._before
+
+    def ops(self, ops: Iterable[Range | Put | Delete | Branch]) -> tuple[OpResult, ...]:
+        return tuple(self._one(op) for op in ops)
+
+    def _one(self, op: Range | Put | Delete | Branch) -> OpResult:
+        match op:
+            case Range():
+                return replace(self._state.find(op), revision=self.revision())
+            case Put():
+                return self._put(op)
+            case Delete():
+                return self._delete(op)
+            case Branch():
+                results = self.ops(op.ops)
+                return TxnResult(self.revision(), op.succeeded, results)
+
+    def _put(self, put: Put) -> PutResult:
+        revision = self._before + 1
+        old = self._state.get(put.key)
+        value, lease = put.value, put.lease
+        if old is not None:
+            value = old.value if put.ignore_value else value
+            lease = old.lease if put.ignore_lease else lease
+            kv = KeyValue(put.key, value, old.create_revision, revision, old.version + 1, lease)
+        else:
+            kv = KeyValue(put.key, value, revision, revision, 1, lease)
+        self._change(Event(EventKind.PUT, kv, old))
+        return PutResult(revision, old if put.prev_kv else None)
+
+    def _delete(self, delete: Delete) -> DeleteResult:
+        gone: list[KeyValue] = []
+        for key in self._state.keys(delete.key, delete.end):
+            old = self._state.get(key)
+            if old is not None:
+                kv = KeyValue(key, b"", 0, self._before + 1, 0)
+                self._change(Event(EventKind.DELETE, kv, old))
+                gone.append(old)
+        prev_kvs = tuple(gone) if delete.prev_kv else ()
+        return DeleteResult(self.revision(), len(gone), prev_kvs)
+
+    def _change(self, event: Event) -> None:
+        self._state.write(event)
+        self.changes.append(event)

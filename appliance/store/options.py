@@ -1,0 +1,47 @@
+"""What can be set on a store. Every bound has its unit and its reason here.
+
+Made by `assembly`, read by `MemoryStore` and `SqlStore`. The defaults suit a small host.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOptions:
+    """Limits and choices of a store."""
+
+    ephemeral_prefixes: tuple[bytes, ...] = ()
+    """Keys under these get revisions and reach watchers, but are never written to disk."""
+
+    max_txn_ops: int = 128
+    """Operations in each list of a transaction; etcd's default."""
+
+    max_request_bytes: int = 1_572_864
+    """Keys and values of one transaction; etcd's default of 1.5 MiB."""
+
+    watch_backlog_events: int = 4_096
+    """Events kept for a watcher that is not reading; beyond it, it is fed from history."""
+
+    watch_page_revisions: int = 1_000
+    """Revisions looked at in one step of a replay; a step runs on the loop, so it is short."""
+
+    value_cache_bytes: int = 128 << 20
+    """Memory for current values; the rest is read from disk by position."""
+
+    ephemeral_history: int = 8_192
+    """Changes of ephemeral keys kept for past reads and replays."""
+
+    reserve_revisions: int = 10_000
+    """How far ahead the durable high-water mark runs when ephemeral writes use up revisions."""
+
+    min_lease_ttl_s: int = 2
+    """Shorter leases are raised to this, as etcd does with its default timings."""
+
+    inline_commit_below_s: float = 0.002
+    """A lone write commits on the loop while commits take less than this; saves a thread hop."""
+
+    compact_step: int = 500
+    """Keys looked at, or rows deleted, between two yields of a compaction."""
+
+    checkpoint_bytes: int = 4 << 20
+    """Bytes written before an idle moment is used to move the WAL into the database."""
