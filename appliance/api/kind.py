@@ -51,6 +51,27 @@ def _nothing(_obj: Any) -> None:
     return None
 
 
+def keep_status(new: Any, old: Any) -> None:
+    """On a write to the object itself the status stays as it was."""
+    if hasattr(old, "status"):
+        new.status = old.status
+
+
+def keep_desired(new: Any, old: Any) -> None:
+    """On a write to /status everything but status and metadata stays as it was."""
+    for name in old.__struct_fields__:
+        if name not in ("kind", "apiVersion", "metadata", "status"):
+            setattr(new, name, getattr(old, name))
+
+
+def _spec(obj: Any) -> Any:
+    return getattr(obj, "spec", None)
+
+
+def _no_warnings(_obj: Any) -> list[str]:
+    return []
+
+
 def _no_faults(_obj: Any) -> list[Cause]:
     return []
 
@@ -65,9 +86,12 @@ class Kind(Generic[T]):
 
     The rule functions work on typed objects and may change only what they are given:
     `set_defaults(obj)`; `prepare_create(obj)` and `prepare_update(new, old)` drop what a writer
-    may not set (status, generation is done by the registry); `validate(obj)`,
-    `validate_update(new, old)` and `validate_status(new, old)` return every fault;
-    `cells(obj, now)` gives one cell per column, `now` in seconds since 1970.
+    may not set through the object itself (its status), `prepare_status_update(new, old)` what a
+    writer of /status may not; `desired(obj)` is what metadata.generation counts the changes of
+    (the registry does the counting); `validate(obj)`, `validate_update(new, old)` and
+    `validate_status(new, old)` return every fault but those of metadata; `warn(obj)` names what
+    works but should not be used; `cells(obj, now)` gives one cell per column, `now` in seconds
+    since 1970.
     """
 
     group: str
@@ -85,10 +109,13 @@ class Kind(Generic[T]):
     cells: Callable[[T, float], list[Any]] | None = None
     set_defaults: Callable[[T], None] = _nothing
     prepare_create: Callable[[T], None] = _nothing
-    prepare_update: Callable[[T, T], None] | None = None
+    prepare_update: Callable[[T, T], None] = keep_status
+    prepare_status_update: Callable[[T, T], None] = keep_desired
+    desired: Callable[[T], Any] = _spec
     validate: Callable[[T], list[Cause]] = _no_faults
     validate_update: Callable[[T, T], list[Cause]] = _no_update_faults
     validate_status: Callable[[T, T], list[Cause]] = _no_update_faults
+    warn: Callable[[T], list[str]] = _no_warnings
     selectable_fields: Mapping[str, Callable[[T], str]] = field(default_factory=dict)
     storage_path: str = ""
     """Folder under /registry where it differs from the plural (services/specs, minions)."""

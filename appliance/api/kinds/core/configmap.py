@@ -1,18 +1,23 @@
-"""TODO."""
+"""ConfigMap: settings for pods, as files, variables or arguments."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from appliance.api.kind import Kind
+from appliance.api.kind import Column, Kind
+from appliance.api.kinds.cells import age
 from appliance.api.meta import KubeObject
 from appliance.api.schema import Bytes, F
 
 
 class ConfigMap(KubeObject):
-    """TODO."""
+    """Holds configuration that pods read."""
 
-    immutable: Annotated[bool | None, F(4, "")] = None
-    data: Annotated[dict[str, str], F(2, "")] = {}
-    binaryData: Annotated[dict[str, Bytes], F(3, "")] = {}
+    immutable: Annotated[bool | None, F(4, "True: only metadata may still change.")] = None
+    data: Annotated[dict[str, str], F(2, "Text by key; no key may also stand in binaryData.")] = {}
+    binaryData: Annotated[dict[str, Bytes], F(3, "Bytes by key, in base64.")] = {}
+
+
+def _cells(obj: ConfigMap, now: float) -> list[Any]:
+    return [obj.metadata.name, len(obj.data) + len(obj.binaryData), age(obj, now)]
 
 
 CONFIG_MAP = Kind(
@@ -24,4 +29,7 @@ CONFIG_MAP = Kind(
     namespaced=True,
     type=ConfigMap,
     short_names=("cm",),
+    columns=(Column("Name", format="name"), Column("Data"), Column("Age")),
+    cells=_cells,
+    has_generation=False,
 )

@@ -1,44 +1,79 @@
-"""TODO."""
+"""Event: one line of the cluster's diary, about one object; kept for an hour or so."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from appliance.api.kind import Kind
+from appliance.api.ages import since
+from appliance.api.kind import Column, Kind
 from appliance.api.kinds.core.references import ObjectReference
 from appliance.api.meta import KubeObject
 from appliance.api.schema import F, Int32, Message, MicroTime, Time, always, nullable
 
 
 class EventSeries(Message):
-    """TODO."""
+    """How often an event came again."""
 
-    count: Annotated[Int32, F(1, "")] = 0
-    lastObservedTime: Annotated[MicroTime | None, F(2, "")] = nullable()
+    count: Annotated[Int32, F(1, "How often so far.")] = 0
+    lastObservedTime: Annotated[MicroTime | None, F(2, "When it was seen last.")] = nullable()
 
 
 class EventSource(Message):
-    """TODO."""
+    """Who reports, in the old form."""
 
-    component: Annotated[str, F(1, "")] = ""
-    host: Annotated[str, F(2, "")] = ""
+    component: Annotated[str, F(1, "Component that reports.")] = ""
+    host: Annotated[str, F(2, "Node that it reports from.")] = ""
 
 
 class Event(KubeObject):
-    """TODO."""
+    """Something that happened to an object. For people: do not build logic on it."""
 
-    involvedObject: Annotated[ObjectReference, F(2, "", required=True)] = always(ObjectReference)
-    reason: Annotated[str, F(3, "")] = ""
-    message: Annotated[str, F(4, "")] = ""
-    source: Annotated[EventSource, F(5, "")] = always(EventSource)
-    firstTimestamp: Annotated[Time | None, F(6, "")] = nullable()
-    lastTimestamp: Annotated[Time | None, F(7, "")] = nullable()
-    count: Annotated[Int32, F(8, "")] = 0
-    type: Annotated[str, F(9, "")] = ""
-    eventTime: Annotated[MicroTime | None, F(10, "")] = nullable()
-    series: Annotated[EventSeries | None, F(11, "")] = None
-    action: Annotated[str, F(12, "")] = ""
-    related: Annotated[ObjectReference | None, F(13, "")] = None
-    reportingComponent: Annotated[str, F(14, "")] = always(str)
-    reportingInstance: Annotated[str, F(15, "")] = always(str)
+    involvedObject: Annotated[
+        ObjectReference, F(2, "Object that the event is about.", required=True)
+    ] = always(ObjectReference)
+    reason: Annotated[str, F(3, "Why it happened, as one CamelCase word.")] = ""
+    message: Annotated[str, F(4, "What happened, for people.")] = ""
+    source: Annotated[EventSource, F(5, "Who reports; old form of reportingComponent.")] = always(
+        EventSource
+    )
+    firstTimestamp: Annotated[Time | None, F(6, "When it was seen first.")] = nullable()
+    lastTimestamp: Annotated[Time | None, F(7, "When it was seen last.")] = nullable()
+    count: Annotated[Int32, F(8, "How often it was seen.")] = 0
+    type: Annotated[str, F(9, "Normal or Warning.")] = ""
+    eventTime: Annotated[MicroTime | None, F(10, "When it was seen first; new form.")] = nullable()
+    series: Annotated[EventSeries | None, F(11, "How often it came again; new form.")] = None
+    action: Annotated[str, F(12, "What was done or not done.")] = ""
+    related: Annotated[ObjectReference | None, F(13, "A second object that has to do with it.")] = (
+        None
+    )
+    reportingComponent: Annotated[str, F(14, "Name of the controller that reports.")] = always(str)
+    reportingInstance: Annotated[str, F(15, "Which instance of that controller.")] = always(str)
+
+
+def _source(obj: Event) -> str:
+    names = (
+        obj.source.component or obj.reportingComponent,
+        obj.source.host or obj.reportingInstance,
+    )
+    return ", ".join(names) if names[1] else names[0]
+
+
+def _cells(obj: Event, now: float) -> list[Any]:
+    first = since(obj.firstTimestamp or obj.eventTime, now)
+    last, count = since(obj.lastTimestamp, now) if obj.lastTimestamp else first, obj.count or 1
+    if obj.series:
+        last, count = since(obj.series.lastObservedTime, now), obj.series.count
+    about = obj.involvedObject
+    return [
+        last,
+        obj.type,
+        obj.reason,
+        f"{about.kind.lower()}/{about.name}" if about.name else about.kind.lower(),
+        about.fieldPath,
+        _source(obj),
+        obj.message.strip(),
+        first,
+        count,
+        obj.metadata.name,
+    ]
 
 
 EVENT = Kind(
@@ -50,4 +85,32 @@ EVENT = Kind(
     namespaced=True,
     type=Event,
     short_names=("ev",),
+    columns=(
+        Column("Last Seen"),
+        Column("Type"),
+        Column("Reason"),
+        Column("Object"),
+        Column("Subobject", wide=True),
+        Column("Source", wide=True),
+        Column("Message"),
+        Column("First Seen", wide=True),
+        Column("Count", wide=True),
+        Column("Name", format="name", wide=True),
+    ),
+    cells=_cells,
+    selectable_fields={
+        "involvedObject.kind": lambda obj: obj.involvedObject.kind,
+        "involvedObject.namespace": lambda obj: obj.involvedObject.namespace,
+        "involvedObject.name": lambda obj: obj.involvedObject.name,
+        "involvedObject.uid": lambda obj: obj.involvedObject.uid,
+        "involvedObject.apiVersion": lambda obj: obj.involvedObject.apiVersion,
+        "involvedObject.resourceVersion": lambda obj: obj.involvedObject.resourceVersion,
+        "involvedObject.fieldPath": lambda obj: obj.involvedObject.fieldPath,
+        "reason": lambda obj: obj.reason,
+        "reportingComponent": lambda obj: obj.reportingComponent,
+        "source": lambda obj: obj.source.component or obj.reportingComponent,
+        "type": lambda obj: obj.type,
+    },
+    create_on_update=True,
+    has_generation=False,
 )

@@ -1,43 +1,78 @@
-"""TODO."""
+"""Namespace: a room for names, with everything that goes when it goes."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from appliance.api.kind import Kind, Subresource
+from appliance.api.kind import Column, Kind, Subresource
+from appliance.api.kinds.cells import age
 from appliance.api.meta import KubeObject
 from appliance.api.schema import F, Message, Time, always, nullable
 
+NAME_LABEL = "kubernetes.io/metadata.name"
+FINALIZER = "kubernetes"
+"""Stands in spec until all content is gone; removed through /finalize only."""
+
 
 class NamespaceSpec(Message):
-    """TODO."""
+    """What keeps a namespace from going away."""
 
-    finalizers: Annotated[list[str], F(1, "", list_type="atomic")] = []
+    finalizers: Annotated[
+        list[str], F(1, "Parties that must clear the content first.", list_type="atomic")
+    ] = []
 
 
 class NamespaceCondition(Message):
-    """TODO."""
+    """One aspect of how the removal of a namespace goes."""
 
-    type: Annotated[str, F(1, "", required=True)] = always(str)
-    status: Annotated[str, F(2, "", required=True)] = always(str)
-    lastTransitionTime: Annotated[Time | None, F(4, "")] = nullable()
-    reason: Annotated[str, F(5, "")] = ""
-    message: Annotated[str, F(6, "")] = ""
+    type: Annotated[str, F(1, "Which aspect.", required=True)] = always(str)
+    status: Annotated[str, F(2, "True, False or Unknown.", required=True)] = always(str)
+    lastTransitionTime: Annotated[Time | None, F(4, "When the status last changed.")] = nullable()
+    reason: Annotated[str, F(5, "Why, as one CamelCase word.")] = ""
+    message: Annotated[str, F(6, "Why, for people.")] = ""
 
 
 class NamespaceStatus(Message):
-    """TODO."""
+    """Whether a namespace is in use or going away."""
 
-    phase: Annotated[str, F(1, "")] = ""
+    phase: Annotated[str, F(1, "Active or Terminating.")] = ""
     conditions: Annotated[
         list[NamespaceCondition],
-        F(2, "", merge=True, merge_key="type", list_type="map", list_keys=("type",)),
+        F(
+            2,
+            "What the removal waits for.",
+            merge=True,
+            merge_key="type",
+            list_type="map",
+            list_keys=("type",),
+        ),
     ] = []
 
 
 class Namespace(KubeObject):
-    """TODO."""
+    """A scope for names."""
 
-    spec: Annotated[NamespaceSpec, F(2, "")] = always(NamespaceSpec)
-    status: Annotated[NamespaceStatus, F(3, "")] = always(NamespaceStatus)
+    spec: Annotated[NamespaceSpec, F(2, "What keeps it.")] = always(NamespaceSpec)
+    status: Annotated[NamespaceStatus, F(3, "In use or going away.")] = always(NamespaceStatus)
+
+
+def _cells(obj: Namespace, now: float) -> list[Any]:
+    return [obj.metadata.name, obj.status.phase, age(obj, now)]
+
+
+def _set_defaults(obj: Namespace) -> None:
+    if obj.metadata.name:
+        obj.metadata.labels = obj.metadata.labels | {NAME_LABEL: obj.metadata.name}
+    obj.status.phase = obj.status.phase or "Active"
+
+
+def _prepare_create(obj: Namespace) -> None:
+    obj.status = NamespaceStatus(phase="Active")
+    if FINALIZER not in obj.spec.finalizers:
+        obj.spec.finalizers = [*obj.spec.finalizers, FINALIZER]
+
+
+def _prepare_update(new: Namespace, old: Namespace) -> None:
+    new.spec.finalizers = old.spec.finalizers
+    new.status = old.status
 
 
 NAMESPACE = Kind(
@@ -53,4 +88,11 @@ NAMESPACE = Kind(
         Subresource(name="status", verbs=("get", "patch", "update"), kind="Namespace"),
         Subresource(name="finalize", verbs=("update",), kind="Namespace"),
     ),
+    columns=(Column("Name", format="name"), Column("Status"), Column("Age")),
+    cells=_cells,
+    set_defaults=_set_defaults,
+    prepare_create=_prepare_create,
+    prepare_update=_prepare_update,
+    selectable_fields={"status.phase": lambda obj: obj.status.phase},
+    has_generation=False,
 )

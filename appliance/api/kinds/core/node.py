@@ -1,8 +1,10 @@
 """TODO."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from appliance.api.kind import Kind, Subresource
+from appliance.api.kind import Column, Kind, Subresource
+from appliance.api.kinds.cells import NONE, age
 from appliance.api.meta import KubeObject
 from appliance.api.schema import F, Int32, Int64, Message, Quantity, Time, always, nullable
 
@@ -171,6 +173,49 @@ class Node(KubeObject):
     status: Annotated[NodeStatus, F(3, "")] = always(NodeStatus)
 
 
+ROLE_PREFIX = "node-role.kubernetes.io/"
+ROLE_LABEL = "kubernetes.io/role"
+
+
+def _roles(labels: Mapping[str, str]) -> str:
+    found = {k.removeprefix(ROLE_PREFIX) for k in labels if k.startswith(ROLE_PREFIX)}
+    found.add(labels.get(ROLE_LABEL, ""))
+    return ",".join(sorted(found - {""})) or NONE
+
+
+def _state(obj: Node) -> str:
+    ready = [c for c in obj.status.conditions if c.type == "Ready"]
+    words = ["Ready" if ready[-1].status == "True" else "NotReady"] if ready else ["Unknown"]
+    if obj.spec.unschedulable:
+        words.append("SchedulingDisabled")
+    return ",".join(words)
+
+
+def _address(obj: Node, kind: str) -> str:
+    return next((a.address for a in obj.status.addresses if a.type == kind), NONE)
+
+
+def _cells(obj: Node, now: float) -> list[Any]:
+    info = obj.status.nodeInfo
+    return [
+        obj.metadata.name,
+        _state(obj),
+        _roles(obj.metadata.labels),
+        age(obj, now),
+        info.kubeletVersion,
+        _address(obj, "InternalIP"),
+        _address(obj, "ExternalIP"),
+        info.osImage or "<unknown>",
+        info.kernelVersion or "<unknown>",
+        info.containerRuntimeVersion or "<unknown>",
+    ]
+
+
+def _set_defaults(obj: Node) -> None:
+    if not obj.status.allocatable:
+        obj.status.allocatable = dict(obj.status.capacity)
+
+
 NODE = Kind(
     group="",
     version="v1",
@@ -182,4 +227,20 @@ NODE = Kind(
     short_names=("no",),
     storage_path="minions",
     subresources=(Subresource(name="status", verbs=("get", "patch", "update"), kind="Node"),),
+    columns=(
+        Column("Name", format="name"),
+        Column("Status"),
+        Column("Roles"),
+        Column("Age"),
+        Column("Version"),
+        Column("Internal-IP", wide=True),
+        Column("External-IP", wide=True),
+        Column("OS-Image", wide=True),
+        Column("Kernel-Version", wide=True),
+        Column("Container-Runtime", wide=True),
+    ),
+    cells=_cells,
+    set_defaults=_set_defaults,
+    selectable_fields={"spec.unschedulable": lambda obj: str(obj.spec.unschedulable).lower()},
+    has_generation=False,
 )

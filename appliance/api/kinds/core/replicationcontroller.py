@@ -1,8 +1,10 @@
 """TODO."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from appliance.api.kind import Kind, Subresource
+from appliance.api.kind import Column, Kind, Subresource
+from appliance.api.kinds.cells import age, pairs
+from appliance.api.kinds.core.pod.defaults import set_spec_defaults
 from appliance.api.kinds.core.pod.spec import PodTemplateSpec
 from appliance.api.meta import KubeObject
 from appliance.api.schema import F, Int32, Int64, Message, Time, always, nullable
@@ -48,6 +50,35 @@ class ReplicationController(KubeObject):
     status: Annotated[ReplicationControllerStatus, F(3, "")] = always(ReplicationControllerStatus)
 
 
+def _cells(obj: ReplicationController, now: float) -> list[Any]:
+    containers = obj.spec.template.spec.containers if obj.spec.template else []
+    return [
+        obj.metadata.name,
+        obj.spec.replicas or 0,
+        obj.status.replicas,
+        obj.status.readyReplicas,
+        age(obj, now),
+        ",".join(c.name for c in containers),
+        ",".join(c.image for c in containers),
+        pairs(obj.spec.selector),
+    ]
+
+
+def _set_defaults(obj: ReplicationController) -> None:
+    spec = obj.spec
+    if spec.replicas is None:
+        spec.replicas = 1
+    if spec.template:
+        labels = spec.template.metadata.labels
+        spec.selector = spec.selector or dict(labels)
+        obj.metadata.labels = obj.metadata.labels or dict(labels)
+        set_spec_defaults(spec.template.spec)
+
+
+def _prepare_create(obj: ReplicationController) -> None:
+    obj.status = ReplicationControllerStatus()
+
+
 REPLICATION_CONTROLLER = Kind(
     group="",
     version="v1",
@@ -65,4 +96,18 @@ REPLICATION_CONTROLLER = Kind(
             name="scale", verbs=("get", "patch", "update"), kind="Scale", group="autoscaling"
         ),
     ),
+    columns=(
+        Column("Name", format="name"),
+        Column("Desired", "integer"),
+        Column("Current", "integer"),
+        Column("Ready", "integer"),
+        Column("Age"),
+        Column("Containers", wide=True),
+        Column("Images", wide=True),
+        Column("Selector", wide=True),
+    ),
+    cells=_cells,
+    set_defaults=_set_defaults,
+    prepare_create=_prepare_create,
+    selectable_fields={"status.replicas": lambda obj: str(obj.status.replicas)},
 )

@@ -2,70 +2,29 @@
 
 from typing import Annotated
 
-from appliance.api.kind import Kind, Subresource
+from appliance.api.kind import Column, Kind, Subresource
+from appliance.api.kinds.core import service_rules as rules
+from appliance.api.kinds.core.service_spec import (
+    ClientIPConfig,
+    ServicePort,
+    ServiceSpec,
+    SessionAffinityConfig,
+)
 from appliance.api.meta import Condition, KubeObject
-from appliance.api.schema import F, Int32, IntOrString, Message, always
+from appliance.api.schema import F, Int32, Message, always
 
-
-class ServicePort(Message):
-    """TODO."""
-
-    name: Annotated[str, F(1, "")] = ""
-    protocol: Annotated[str, F(2, "")] = ""
-    appProtocol: Annotated[str | None, F(6, "")] = None
-    port: Annotated[Int32, F(3, "", required=True)] = always(int)
-    targetPort: Annotated[IntOrString, F(4, "")] = always(int)
-    nodePort: Annotated[Int32, F(5, "")] = 0
-
-
-class ClientIPConfig(Message):
-    """TODO."""
-
-    timeoutSeconds: Annotated[Int32 | None, F(1, "")] = None
-
-
-class SessionAffinityConfig(Message):
-    """TODO."""
-
-    clientIP: Annotated[ClientIPConfig | None, F(1, "")] = None
-
-
-class ServiceSpec(Message):
-    """TODO."""
-
-    ports: Annotated[
-        list[ServicePort],
-        F(
-            1,
-            "",
-            merge=True,
-            merge_key="port",
-            list_type="map",
-            list_keys=(
-                "port",
-                "protocol",
-            ),
-        ),
-    ] = []
-    selector: Annotated[dict[str, str], F(2, "", map_type="atomic")] = {}
-    clusterIP: Annotated[str, F(3, "")] = ""
-    clusterIPs: Annotated[list[str], F(18, "", list_type="atomic")] = []
-    type: Annotated[str, F(4, "")] = ""
-    externalIPs: Annotated[list[str], F(5, "", list_type="atomic")] = []
-    sessionAffinity: Annotated[str, F(7, "")] = ""
-    loadBalancerIP: Annotated[str, F(8, "")] = ""
-    loadBalancerSourceRanges: Annotated[list[str], F(9, "", list_type="atomic")] = []
-    externalName: Annotated[str, F(10, "")] = ""
-    externalTrafficPolicy: Annotated[str, F(11, "")] = ""
-    healthCheckNodePort: Annotated[Int32, F(12, "")] = 0
-    publishNotReadyAddresses: Annotated[bool, F(13, "")] = False
-    sessionAffinityConfig: Annotated[SessionAffinityConfig | None, F(14, "")] = None
-    ipFamilies: Annotated[list[str], F(19, "", list_type="atomic")] = []
-    ipFamilyPolicy: Annotated[str | None, F(17, "")] = None
-    allocateLoadBalancerNodePorts: Annotated[bool | None, F(20, "")] = None
-    loadBalancerClass: Annotated[str | None, F(21, "")] = None
-    internalTrafficPolicy: Annotated[str | None, F(22, "")] = None
-    trafficDistribution: Annotated[str | None, F(23, "")] = None
+__all__ = [
+    "SERVICE",
+    "ClientIPConfig",
+    "LoadBalancerIngress",
+    "LoadBalancerStatus",
+    "PortStatus",
+    "Service",
+    "ServicePort",
+    "ServiceSpec",
+    "ServiceStatus",
+    "SessionAffinityConfig",
+]
 
 
 class PortStatus(Message):
@@ -108,6 +67,10 @@ class Service(KubeObject):
     status: Annotated[ServiceStatus, F(3, "")] = always(ServiceStatus)
 
 
+def _prepare_create(obj: Service) -> None:
+    obj.status = ServiceStatus()
+
+
 SERVICE = Kind(
     group="",
     version="v1",
@@ -120,4 +83,23 @@ SERVICE = Kind(
     categories=("all",),
     storage_path="services/specs",
     subresources=(Subresource(name="status", verbs=("get", "patch", "update"), kind="Service"),),
+    columns=(
+        Column("Name", format="name"),
+        Column("Type"),
+        Column("Cluster-IP"),
+        Column("External-IP"),
+        Column("Port(s)"),
+        Column("Age"),
+        Column("Selector", wide=True),
+    ),
+    cells=rules.cells,
+    set_defaults=rules.set_defaults,
+    prepare_create=_prepare_create,
+    prepare_update=rules.prepare_update,
+    selectable_fields={
+        "spec.clusterIP": lambda obj: obj.spec.clusterIP,
+        "spec.type": lambda obj: obj.spec.type,
+    },
+    create_on_update=True,
+    has_generation=False,
 )

@@ -1,8 +1,9 @@
-"""TODO."""
+"""EndpointSlice: up to a thousand addresses behind a Service; proxies and DNS read these."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from appliance.api.kind import Kind
+from appliance.api.kind import Column, Kind
+from appliance.api.kinds.cells import age, first_few
 from appliance.api.kinds.core.endpoints import EndpointPort
 from appliance.api.kinds.core.references import ObjectReference
 from appliance.api.meta import KubeObject
@@ -10,51 +11,101 @@ from appliance.api.schema import F, Message, always, nullable
 
 
 class EndpointConditions(Message):
-    """TODO."""
+    """What an endpoint can do just now; null means not known."""
 
-    ready: Annotated[bool | None, F(1, "")] = None
-    serving: Annotated[bool | None, F(2, "")] = None
-    terminating: Annotated[bool | None, F(3, "")] = None
+    ready: Annotated[bool | None, F(1, "Takes new traffic; null counts as true.")] = None
+    serving: Annotated[
+        bool | None, F(2, "Answers, even while it is shutting down; null counts as ready.")
+    ] = None
+    terminating: Annotated[bool | None, F(3, "Is shutting down.")] = None
 
 
 class ForNode(Message):
-    """TODO."""
+    """A node that should use an endpoint."""
 
-    name: Annotated[str, F(1, "", required=True)] = always(str)
+    name: Annotated[str, F(1, "Name of the node.", required=True)] = always(str)
 
 
 class ForZone(Message):
-    """TODO."""
+    """A zone that should use an endpoint."""
 
-    name: Annotated[str, F(1, "", required=True)] = always(str)
+    name: Annotated[str, F(1, "Name of the zone.", required=True)] = always(str)
 
 
 class EndpointHints(Message):
-    """TODO."""
+    """Who should use an endpoint, to keep traffic near."""
 
-    forZones: Annotated[list[ForZone], F(1, "", list_type="atomic")] = []
-    forNodes: Annotated[list[ForNode], F(2, "", list_type="atomic")] = []
+    forZones: Annotated[
+        list[ForZone], F(1, "Zones that should use it; at most 8.", list_type="atomic")
+    ] = []
+    forNodes: Annotated[
+        list[ForNode], F(2, "Nodes that should use it; at most 8.", list_type="atomic")
+    ] = []
 
 
 class Endpoint(Message):
-    """TODO."""
+    """One backend of a Service."""
 
-    addresses: Annotated[list[str], F(1, "", required=True, list_type="set")] = always(list)
-    conditions: Annotated[EndpointConditions, F(2, "")] = always(EndpointConditions)
-    hostname: Annotated[str | None, F(3, "")] = None
-    targetRef: Annotated[ObjectReference | None, F(4, "")] = None
-    deprecatedTopology: Annotated[dict[str, str], F(5, "")] = {}
-    nodeName: Annotated[str | None, F(6, "")] = None
-    zone: Annotated[str | None, F(7, "")] = None
-    hints: Annotated[EndpointHints | None, F(8, "")] = None
+    addresses: Annotated[
+        list[str],
+        F(
+            1,
+            "Its addresses; users may take the first and ignore the rest.",
+            required=True,
+            list_type="set",
+        ),
+    ] = always(list)
+    conditions: Annotated[EndpointConditions, F(2, "What it can do just now.")] = always(
+        EndpointConditions
+    )
+    hostname: Annotated[str | None, F(3, "Host name that DNS gives it.")] = None
+    targetRef: Annotated[ObjectReference | None, F(4, "Object behind it, mostly a pod.")] = None
+    deprecatedTopology: Annotated[
+        dict[str, str], F(5, "Topology of the v1beta1 form; read-only here.")
+    ] = {}
+    nodeName: Annotated[str | None, F(6, "Node that it is on.")] = None
+    zone: Annotated[str | None, F(7, "Zone that it is in.")] = None
+    hints: Annotated[EndpointHints | None, F(8, "Who should use it.")] = None
 
 
 class EndpointSlice(KubeObject):
-    """TODO."""
+    """Some of the endpoints of a Service, all of one address family and with the same ports."""
 
-    addressType: Annotated[str, F(4, "", required=True)] = always(str)
-    endpoints: Annotated[list[Endpoint] | None, F(2, "", list_type="atomic")] = nullable()
-    ports: Annotated[list[EndpointPort] | None, F(3, "", list_type="atomic")] = nullable()
+    addressType: Annotated[str, F(4, "IPv4, IPv6 or FQDN; cannot change.", required=True)] = always(
+        str
+    )
+    endpoints: Annotated[
+        list[Endpoint] | None, F(2, "The endpoints, at most 1000.", list_type="atomic")
+    ] = nullable()
+    ports: Annotated[
+        list[EndpointPort] | None,
+        F(3, "Ports that each of them serves, at most 20000.", list_type="atomic"),
+    ] = nullable()
+
+
+def _port(port: EndpointPort) -> str:
+    return str(port.port) if port.port is not None else port.name or "*"
+
+
+def _cells(obj: EndpointSlice, now: float) -> list[Any]:
+    addresses = (a for e in obj.endpoints or [] for a in e.addresses)
+    return [
+        obj.metadata.name,
+        obj.addressType,
+        first_few((_port(p) for p in obj.ports or []), "<unset>"),
+        first_few(addresses, "<unset>"),
+        age(obj, now),
+    ]
+
+
+def _set_defaults(obj: EndpointSlice) -> None:
+    for port in obj.ports or []:
+        port.name = port.name or ""
+        port.protocol = port.protocol or "TCP"
+
+
+def _desired(obj: EndpointSlice) -> Any:
+    return (obj.addressType, obj.endpoints, obj.ports)
 
 
 ENDPOINT_SLICE = Kind(
@@ -65,4 +116,14 @@ ENDPOINT_SLICE = Kind(
     singular="endpointslice",
     namespaced=True,
     type=EndpointSlice,
+    columns=(
+        Column("Name", format="name"),
+        Column("AddressType"),
+        Column("Ports"),
+        Column("Endpoints"),
+        Column("Age"),
+    ),
+    cells=_cells,
+    set_defaults=_set_defaults,
+    desired=_desired,
 )

@@ -1,10 +1,13 @@
-"""TODO."""
+"""Pod: containers that run together on one node. The kind itself; its parts stand beside."""
 
 from typing import Annotated
 
 from appliance.api.kind import Kind, Subresource
+from appliance.api.kinds.core.pod import columns
+from appliance.api.kinds.core.pod.defaults import set_pod_defaults
+from appliance.api.kinds.core.pod.qos import qos_class
 from appliance.api.kinds.core.pod.spec import PodSpec
-from appliance.api.kinds.core.pod.status import PodStatus
+from appliance.api.kinds.core.pod.status import PodCondition, PodStatus
 from appliance.api.kinds.core.references import ObjectReference
 from appliance.api.meta import KubeObject
 from appliance.api.schema import F, always
@@ -21,6 +24,27 @@ class Binding(KubeObject):
     """TODO."""
 
     target: Annotated[ObjectReference, F(2, "", required=True)] = always(ObjectReference)
+
+
+GATED = "Scheduling is blocked due to non-empty scheduling gates"
+
+
+def _prepare_create(obj: Pod) -> None:
+    grace = obj.spec.terminationGracePeriodSeconds
+    if grace is not None and grace < 0:
+        obj.spec.terminationGracePeriodSeconds = 1
+    obj.status = PodStatus(phase="Pending", qosClass=qos_class(obj.spec))
+    if obj.spec.schedulingGates:
+        obj.status.conditions = [
+            PodCondition(
+                type="PodScheduled", status="False", reason="SchedulingGated", message=GATED
+            )
+        ]
+
+
+def _prepare_status_update(new: Pod, old: Pod) -> None:
+    new.spec = old.spec
+    new.metadata.ownerReferences = old.metadata.ownerReferences
 
 
 POD = Kind(
@@ -43,4 +67,21 @@ POD = Kind(
         Subresource(name="portforward", verbs=("create", "get"), kind="PodPortForwardOptions"),
         Subresource(name="ephemeralcontainers", verbs=("get", "patch", "update"), kind="Pod"),
     ),
+    columns=columns.COLUMNS,
+    cells=columns.cells,
+    set_defaults=set_pod_defaults,
+    prepare_create=_prepare_create,
+    prepare_status_update=_prepare_status_update,
+    selectable_fields={
+        "spec.nodeName": lambda obj: obj.spec.nodeName,
+        "spec.host": lambda obj: obj.spec.nodeName,
+        "spec.restartPolicy": lambda obj: obj.spec.restartPolicy,
+        "spec.schedulerName": lambda obj: obj.spec.schedulerName,
+        "spec.serviceAccountName": lambda obj: obj.spec.serviceAccountName,
+        "spec.hostNetwork": lambda obj: str(obj.spec.hostNetwork).lower(),
+        "status.phase": lambda obj: obj.status.phase,
+        "status.podIP": lambda obj: obj.status.podIP,
+        "status.podIPs": lambda obj: ",".join(p.ip for p in obj.status.podIPs),
+        "status.nominatedNodeName": lambda obj: obj.status.nominatedNodeName,
+    },
 )
