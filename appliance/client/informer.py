@@ -53,6 +53,7 @@ class Informer(Generic[T]):
         self._listeners: list[Change[T]] = []
         self._synced = asyncio.Event()
         self._since = ""
+        self._revision = 0
         self._failures = 0
 
     def add_indexers(self, indexers: Mapping[str, Indexer[T]]) -> None:
@@ -72,6 +73,11 @@ class Informer(Generic[T]):
     def synced(self) -> bool:
         """Whether the first list is in the cache."""
         return self._synced.is_set()
+
+    @property
+    def revision(self) -> int:
+        """Newest revision that the cache is known to reflect."""
+        return self._revision
 
     async def wait_synced(self) -> None:
         """Return once the first list is in the cache."""
@@ -119,14 +125,18 @@ class Informer(Generic[T]):
                 self._remove(key)
         for obj in fresh.values():
             self._upsert(obj)
-        self._since = page.resource_version
+        self._reached(page.resource_version)
         self._synced.set()
 
     async def _follow(self) -> None:
         async for event in self._client.watch(self.kind, self._where, since=self._since):
             self._apply(event)
-            self._since = event.object.metadata.resourceVersion
+            self._reached(event.object.metadata.resourceVersion)
             self._failures = 0
+
+    def _reached(self, revision: str) -> None:
+        self._since = revision
+        self._revision = max(self._revision, int(revision or 0))
 
     def _apply(self, event: WatchEvent[T]) -> None:
         if event.type is EventType.BOOKMARK:
