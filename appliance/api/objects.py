@@ -6,7 +6,7 @@ say so and change only what they are given (clone objects from caches first).
 
 import random
 from collections.abc import Iterable, MutableSequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from appliance.api.kind import Kind
 from appliance.api.meta import KubeObject, ObjectMeta, OwnerReference
@@ -55,7 +55,7 @@ def is_controlled_by(obj: KubeObject, owner: KubeObject) -> bool:
     return ref is not None and ref.uid == owner.metadata.uid
 
 
-def owner_ref(kind: Kind[KubeObject], owner: KubeObject) -> OwnerReference:
+def owner_ref(kind: Kind[Any], owner: KubeObject) -> OwnerReference:
     """Make a plain reference to an owner."""
     return OwnerReference(
         apiVersion=kind.api_version,
@@ -65,7 +65,7 @@ def owner_ref(kind: Kind[KubeObject], owner: KubeObject) -> OwnerReference:
     )
 
 
-def controller_ref(kind: Kind[KubeObject], owner: KubeObject) -> OwnerReference:
+def controller_ref(kind: Kind[Any], owner: KubeObject) -> OwnerReference:
     """Make the reference that marks `owner` as the managing controller."""
     ref = owner_ref(kind, owner)
     ref.controller = True

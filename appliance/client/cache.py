@@ -9,21 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic
 
 from appliance.api.kind import T
-from appliance.api.meta import KubeObject
+from appliance.api.objects import key_of, split_key
+
+__all__ = ["Cache", "Indexer", "key_of", "split_key"]
 
 Indexer = Callable[[T], Iterable[str]]
-
-
-def key_of(obj: KubeObject) -> str:
-    """`namespace/name`, or `name`."""
-    meta = obj.metadata
-    return f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
-
-
-def split_key(key: str) -> tuple[str, str]:
-    """Namespace ("" if there is none) and name of a key."""
-    namespace, _, name = key.rpartition("/")
-    return namespace, name
 
 
 class Cache(Generic[T]):

@@ -129,10 +129,16 @@ class Informer(Generic[T]):
         self._synced.set()
 
     async def _follow(self) -> None:
-        async for event in self._client.watch(self.kind, self._where, since=self._since):
-            self._apply(event)
-            self._reached(event.object.metadata.resourceVersion)
-            self._failures = 0
+        stream = self._client.watch(self.kind, self._where, since=self._since)
+        try:
+            async for event in stream:
+                self._apply(event)
+                self._reached(event.object.metadata.resourceVersion)
+                self._failures = 0
+        finally:
+            # Left half-read it would hold its place at the server until collected.
+            if close := getattr(stream, "aclose", None):
+                await close()
 
     def _reached(self, revision: str) -> None:
         self._since = revision

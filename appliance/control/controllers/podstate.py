@@ -6,8 +6,8 @@ Pure functions of the pod (and of the time); every controller reads pods through
 from collections.abc import Iterable
 
 from appliance.api.kinds.core.pod.kind import Pod
-from appliance.api.kinds.core.pod.status import PodCondition
-from appliance.api.meta import KubeObject, OwnerReference
+from appliance.api.meta import KubeObject
+from appliance.api.objects import condition, controller_of, is_true
 from appliance.kit.clock import parse_rfc3339
 
 ORPHANS = "orphans of "
@@ -27,20 +27,14 @@ def is_active(pod: Pod) -> bool:
     return not has_ended(pod) and pod.metadata.deletionTimestamp is None
 
 
-def condition(pod: Pod, kind: str) -> PodCondition | None:
-    """The condition of that type, if there is one."""
-    return next((c for c in pod.status.conditions if c.type == kind), None)
-
-
 def is_ready(pod: Pod) -> bool:
     """Whether it may serve."""
-    ready = condition(pod, "Ready")
-    return ready is not None and ready.status == "True"
+    return is_true(pod.status.conditions, "Ready")
 
 
 def ready_since(pod: Pod) -> float | None:
     """When it became ready, None while it is not."""
-    ready = condition(pod, "Ready")
+    ready = condition(pod.status.conditions, "Ready")
     if ready is None or ready.status != "True" or not ready.lastTransitionTime:
         return None
     return parse_rfc3339(ready.lastTransitionTime)
@@ -64,11 +58,6 @@ def restarts(pod: Pod) -> int:
 def created_at(obj: KubeObject) -> float:
     """Seconds since 1970, 0 where it is not known."""
     return parse_rfc3339(obj.metadata.creationTimestamp) if obj.metadata.creationTimestamp else 0.0
-
-
-def controller_of(obj: KubeObject) -> OwnerReference | None:
-    """The owner that manages it."""
-    return next((ref for ref in obj.metadata.ownerReferences if ref.controller), None)
 
 
 def controller_index(obj: KubeObject) -> Iterable[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from appliance.api.kinds.core.pod.kind import Pod
+from appliance.api.objects import controller_of
 from appliance.control.controllers import podstate
 
 BURST = 500
@@ -34,7 +35,7 @@ def claims(uid: str, selector: dict[str, str], pods: Iterable[Pod]) -> Claims:
     adopt: list[Pod] = []
     release: list[Pod] = []
     for pod in filter(podstate.is_active, pods):
-        ref = podstate.controller_of(pod)
+        ref = controller_of(pod)
         fits = podstate.matches(selector, pod.metadata.labels)
         if ref is not None and ref.uid == uid:
             (mine if fits else release).append(pod)

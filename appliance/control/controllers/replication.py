@@ -20,6 +20,7 @@ from appliance.api.kinds.core.replicationcontroller import (
     ReplicationControllerStatus,
 )
 from appliance.api.meta import ObjectMeta, OwnerReference
+from appliance.api.objects import controller_of, controller_ref
 from appliance.client.base import Client, DeleteOptions, clone
 from appliance.client.cache import key_of, split_key
 from appliance.client.controller import DONE, Result, Watch
@@ -67,12 +68,12 @@ class Replication:
             pods = await self._claimed(key, rc)
             failure = await self._scale(key, rc, pods)
         again = await self._report(rc, pods, failure)
-        if failure is not None:
+        if failure is not None and not _is_terminating(failure):
             raise failure
         return Result(again_in_s=again)
 
     def _owners_of(self, pod: Pod) -> Iterable[str]:
-        ref = podstate.controller_of(pod)
+        ref = controller_of(pod)
         if ref is not None:
             if ref.kind == REPLICATION_CONTROLLER.kind and ref.apiVersion == "v1":
                 yield f"{pod.metadata.namespace}/{ref.name}"
@@ -103,7 +104,7 @@ class Replication:
             if not same or fresh.metadata.deletionTimestamp is not None:
                 raise Conflict(f"{key} has been deleted meanwhile; its pods are not adopted")
         for pod in found.adopt:
-            refs = [*pod.metadata.ownerReferences, _reference_to(rc)]
+            refs = [*pod.metadata.ownerReferences, controller_ref(REPLICATION_CONTROLLER, rc)]
             mine.append(await self._set_owners(key, pod, refs))
         for pod in found.release:
             refs = [r for r in pod.metadata.ownerReferences if r.uid != rc.metadata.uid]
@@ -204,17 +205,6 @@ class Replication:
         self._recorder.record(reference(REPLICATION_CONTROLLER, rc), kind, reason, message)
 
 
-def _reference_to(rc: ReplicationController) -> OwnerReference:
-    return OwnerReference(
-        apiVersion=REPLICATION_CONTROLLER.api_version,
-        kind=REPLICATION_CONTROLLER.kind,
-        name=rc.metadata.name,
-        uid=rc.metadata.uid,
-        controller=True,
-        blockOwnerDeletion=True,
-    )
-
-
 def _pod_for(rc: ReplicationController) -> Pod:
     if rc.spec.template is None:
         raise ValueError(f"replication controller {key_of(rc)} has no template")
@@ -228,7 +218,7 @@ def _pod_for(rc: ReplicationController) -> Pod:
             labels=template.metadata.labels,
             annotations=template.metadata.annotations,
             finalizers=template.metadata.finalizers,
-            ownerReferences=[_reference_to(rc)],
+            ownerReferences=[controller_ref(REPLICATION_CONTROLLER, rc)],
         ),
         spec=template.spec,
     )
@@ -238,13 +228,13 @@ def _conditions(
     rc: ReplicationController, failure: ApiError | None, now: float
 ) -> list[ReplicationControllerCondition]:
     others = [c for c in rc.status.conditions if c.type != FAILURE]
-    if failure is None:
+    if failure is None or _is_terminating(failure):
         return others
     before = next((c for c in rc.status.conditions if c.type == FAILURE), None)
     condition = ReplicationControllerCondition(
         type=FAILURE,
         status="True",
-        reason="FailedCreate",
+        reason="FailedDelete" if rc.status.replicas > (rc.spec.replicas or 0) else "FailedCreate",
         message=failure.message,
         lastTransitionTime=before.lastTransitionTime if before else rfc3339(now),
     )
