@@ -1,11 +1,29 @@
 """The click group that all verbs hang on."""
 
+import importlib
+
 import click
 
 from appliance import __version__
 
+_VERBS = ("agent", "kubeconfig", "kubectl", "reset", "server", "status")
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Verbs(click.Group):
+    """Loads a verb's module only when it is asked for: `appliance --help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _VERBS:
+            return None
+        module = importlib.import_module(f"appliance.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="appliance")
 def main() -> None:
     """Run and look after a small Kubernetes."""

@@ -1,0 +1,191 @@
+"""Every configuration key, once: flags, the YAML file and the environment come from this table.
+
+Flags are named as k3s names them where the meaning is the same.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["text", "int", "bool", "list", "seconds"]
+Role = Literal["server", "agent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key; `name` as on the command line (`data-dir`), `roles` say which verbs take it."""
+
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+    roles: tuple[Role, ...] = ("server", "agent")
+    choices: tuple[str, ...] = ()
+
+    @property
+    def attribute(self) -> str:
+        """Name in Python: `data_dir`."""
+        return self.name.replace("-", "_")
+
+
+_SERVER: tuple[Role, ...] = ("server",)
+_AGENT: tuple[Role, ...] = ("agent",)
+
+KEYS: tuple[Key, ...] = (
+    Key(name="data-dir", kind="text", default="/var/lib/appliance", help="Folder for all state."),
+    Key(name="token", kind="text", default="", help="Secret that joins nodes; see token-file."),
+    Key(name="token-file", kind="text", default="", help="File that holds the token."),
+    Key(
+        name="bind-address",
+        kind="text",
+        default="0.0.0.0",  # noqa: S104 - a cluster serves its nodes; everything is TLS
+        help="Address the API server listens on.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="https-listen-port",
+        kind="int",
+        default=6443,
+        help="Port of the API server; 0 takes a free one.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="advertise-address",
+        kind="text",
+        default="",
+        help="Address under which nodes and pods reach the API server (default: node-ip).",
+        roles=_SERVER,
+    ),
+    Key(
+        name="cluster-cidr",
+        kind="text",
+        default="10.42.0.0/16",
+        help="Addresses of pods.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="service-cidr",
+        kind="text",
+        default="10.43.0.0/16",
+        help="Addresses of services.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="cluster-dns",
+        kind="text",
+        default="10.43.0.10",
+        help="Address of the DNS service; it must lie in service-cidr.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="cluster-domain",
+        kind="text",
+        default="cluster.local",
+        help="Domain under which services have names.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="tls-san",
+        kind="list",
+        default=(),
+        help="Further names and addresses for the API server's certificate.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="write-kubeconfig",
+        kind="text",
+        default="",
+        help="Also write the admin kubeconfig here.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="write-kubeconfig-mode",
+        kind="text",
+        default="0600",
+        help="Mode of that file, octal.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="disable",
+        kind="list",
+        default=(),
+        help="Leave out a part: dns, proxy.",
+        roles=_SERVER,
+        choices=("dns", "proxy"),
+    ),
+    Key(
+        name="disable-agent",
+        kind="bool",
+        default=False,
+        help="Run no node agent beside the server.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="disable-scheduler",
+        kind="bool",
+        default=False,
+        help="Run no scheduler.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="disable-controller-manager",
+        kind="bool",
+        default=False,
+        help="Run no controllers.",
+        roles=_SERVER,
+    ),
+    Key(name="server", kind="text", default="", help="URL of the server to join.", roles=_AGENT),
+    Key(name="node-name", kind="text", default="", help="Name of this node (default: host name)."),
+    Key(name="node-ip", kind="text", default="", help="Address of this node (default: found)."),
+    Key(name="node-label", kind="list", default=(), help="Label for this node, key=value."),
+    Key(name="node-taint", kind="list", default=(), help="Taint, key=value:effect."),
+    Key(
+        name="kubelet-port",
+        kind="int",
+        default=10250,
+        help="Port of the node's own HTTPS API; 0 takes a free one.",
+    ),
+    Key(
+        name="runtime",
+        kind="text",
+        default="auto",
+        help="Container engine.",
+        choices=("auto", "docker", "podman"),
+    ),
+    Key(
+        name="runtime-endpoint",
+        kind="text",
+        default="",
+        help="Address of the engine, such as unix:///run/docker.sock (default: found).",
+    ),
+    Key(
+        name="proxy-mode",
+        kind="text",
+        default="auto",
+        help="How services are made to work.",
+        choices=("auto", "nftables", "userspace"),
+    ),
+    Key(name="manifest-path", kind="text", default="", help="File or folder with pod manifests."),
+    Key(
+        name="file-check-frequency",
+        kind="seconds",
+        default=20.0,
+        help="How often manifest-path is read again, such as 20s.",
+    ),
+    Key(
+        name="log-format", kind="text", default="text", help="Log lines.", choices=("text", "json")
+    ),
+    Key(
+        name="log-level",
+        kind="text",
+        default="info",
+        help="Least level that is logged.",
+        choices=("debug", "info", "warning", "error"),
+    ),
+)
+
+BY_NAME = {key.name: key for key in KEYS}
+
+
+def keys_of(role: Role) -> tuple[Key, ...]:
+    """The keys that a verb takes."""
+    return tuple(key for key in KEYS if role in key.roles)

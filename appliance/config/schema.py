@@ -1,0 +1,109 @@
+"""One frozen Config for a server or an agent; what each value means stands in `keys.py`."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from appliance.config.problems import Problem
+
+_MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every key with its value; `origins` says where each came from."""
+
+    role: str
+    data_dir: str = "/var/lib/appliance"
+    token: str = field(default="", repr=False)
+    token_file: str = ""
+    bind_address: str = "0.0.0.0"  # noqa: S104 - see keys.py
+    https_listen_port: int = 6443
+    advertise_address: str = ""
+    cluster_cidr: str = "10.42.0.0/16"
+    service_cidr: str = "10.43.0.0/16"
+    cluster_dns: str = "10.43.0.10"
+    cluster_domain: str = "cluster.local"
+    tls_san: tuple[str, ...] = ()
+    write_kubeconfig: str = ""
+    write_kubeconfig_mode: str = "0600"
+    disable: tuple[str, ...] = ()
+    disable_agent: bool = False
+    disable_scheduler: bool = False
+    disable_controller_manager: bool = False
+    server: str = ""
+    node_name: str = ""
+    node_ip: str = ""
+    node_label: tuple[str, ...] = ()
+    node_taint: tuple[str, ...] = ()
+    kubelet_port: int = 10250
+    runtime: str = "auto"
+    runtime_endpoint: str = ""
+    proxy_mode: str = "auto"
+    manifest_path: str = ""
+    file_check_frequency: float = 20.0
+    log_format: str = "text"
+    log_level: str = "info"
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return Path(self.data_dir)
+
+    def faults(self) -> list[Problem]:
+        """Every value that can't be used, with the remedy."""
+        found: list[Problem] = []
+        for key, text in (("cluster-cidr", self.cluster_cidr), ("service-cidr", self.service_cidr)):
+            if _network(text) is None:
+                found.append(self._problem(key, text, "must be a network such as 10.42.0.0/16"))
+        for key, port in (
+            ("https-listen-port", self.https_listen_port),
+            ("kubelet-port", self.kubelet_port),
+        ):
+            if not 0 <= port <= _MAX_PORT:
+                found.append(self._problem(key, str(port), "must be between 0 and 65535"))
+        for key, text in (
+            ("node-ip", self.node_ip),
+            ("advertise-address", self.advertise_address),
+            ("bind-address", self.bind_address),
+        ):
+            if text and not _is_address(text):
+                found.append(self._problem(key, text, "must be an IP address"))
+        found += self._dns_faults()
+        try:
+            int(self.write_kubeconfig_mode, 8)
+        except ValueError:
+            mode = self.write_kubeconfig_mode
+            found.append(self._problem("write-kubeconfig-mode", mode, "must be octal, as 0600"))
+        return found
+
+    def _dns_faults(self) -> list[Problem]:
+        services = _network(self.service_cidr)
+        if services is None:
+            return []
+        if not _is_address(self.cluster_dns) or (
+            ipaddress.ip_address(self.cluster_dns) not in services
+        ):
+            remedy = f"must be an address in service-cidr {self.service_cidr}"
+            return [self._problem("cluster-dns", self.cluster_dns, remedy)]
+        return []
+
+    def _problem(self, key: str, value: str, remedy: str) -> Problem:
+        return Problem(key, value, self.origins.get(key, "default"), remedy)
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        return None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,147 @@
+"""The cluster's certificates and secrets under `<data>/server` and `<data>/agent`.
+
+Made at first start, kept ever after, made anew when they near their end or when the addresses
+they must name have changed. Layout:
+
+    server/tls/{server-ca,client-ca}.{crt,key}   authorities for servers and for clients
+    server/tls/serving.{crt,key}                 the API server
+    server/tls/admin.{crt,key}                   system:masters, for the admin kubeconfig
+    server/tls/kubelet-client.{crt,key}          the API server, when it calls a node
+    server/tls/service-account.key               signs service-account tokens
+    server/token                                 joins nodes; bearer token of the administrator
+    agent/tls/{client,serving}.{crt,key}         the node: as client, and its own HTTPS API
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from appliance.kit.atomicfile import write_atomic
+from appliance.kit.pki import KeyPair, Subject, issue, new_ca, new_key_pem
+
+_RENEW_BEFORE = timedelta(days=90)
+_PUBLIC_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What the certificates must name."""
+
+    node_name: str
+    node_ip: str
+    api_names: tuple[str, ...]
+    """DNS names and addresses of the API server."""
+
+
+class Credentials:
+    """Paths and contents of a cluster's credentials; see the module for the layout."""
+
+    def __init__(self, data: Path) -> None:
+        self.tls = data / "server" / "tls"
+        self.agent_tls = data / "agent" / "tls"
+        self.token_path = data / "server" / "token"
+
+    def ensure(self, names: Names, *, now: float, token: str = "") -> None:
+        """Make what is missing, near its end, or names the wrong addresses."""
+        server_ca = self._ca("server-ca", now)
+        client_ca = self._ca("client-ca", now)
+        self._leaf(
+            self.tls / "serving",
+            server_ca,
+            Subject(common_name="kube-apiserver", sans=names.api_names, server=True),
+            now,
+        )
+        masters = ("system:masters",)
+        self._leaf(
+            self.tls / "admin",
+            client_ca,
+            Subject(common_name="system:admin", organizations=masters, client=True),
+            now,
+        )
+        self._leaf(
+            self.tls / "kubelet-client",
+            client_ca,
+            Subject(common_name="kube-apiserver", organizations=masters, client=True),
+            now,
+        )
+        user = f"system:node:{names.node_name}"
+        self._leaf(
+            self.agent_tls / "client",
+            client_ca,
+            Subject(common_name=user, organizations=("system:nodes",), client=True),
+            now,
+        )
+        sans = (names.node_name, names.node_ip, "127.0.0.1", "localhost")
+        self._leaf(
+            self.agent_tls / "serving",
+            server_ca,
+            Subject(common_name=user, sans=_unique(sans), server=True),
+            now,
+        )
+        for ca in ("server-ca", "client-ca"):
+            _copy(self.tls / f"{ca}.crt", self.agent_tls / f"{ca}.crt")
+        key_path = self.tls / "service-account.key"
+        if not key_path.exists():
+            write_atomic(key_path, new_key_pem())
+        if token or not self.token_path.exists():
+            write_atomic(self.token_path, (token or secrets.token_hex(24)).encode() + b"\n")
+
+    def token(self) -> str:
+        """The cluster's token."""
+        return self.token_path.read_text().strip()
+
+    def _ca(self, name: str, now: float) -> KeyPair:
+        if found := _load(self.tls / name):
+            return found
+        made = new_ca(f"appliance-{name}", now=now)
+        _store(self.tls / name, made)
+        return made
+
+    def _leaf(self, base: Path, ca: KeyPair, subject: Subject, now: float) -> None:
+        found = _load(base)
+        if found is None or not _fits(found, ca, subject, now):
+            _store(base, issue(ca, subject, now=now))
+
+
+def _unique(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(n for n in names if n))
+
+
+def _load(base: Path) -> KeyPair | None:
+    cert, key = base.with_suffix(".crt"), base.with_suffix(".key")
+    if not (cert.exists() and key.exists()):
+        return None
+    return KeyPair(cert.read_bytes(), key.read_bytes())
+
+
+def _store(base: Path, pair: KeyPair) -> None:
+    write_atomic(base.with_suffix(".key"), pair.key_pem)
+    write_atomic(base.with_suffix(".crt"), pair.cert_pem, mode=_PUBLIC_MODE)
+
+
+def _copy(source: Path, target: Path) -> None:
+    data = source.read_bytes()
+    if not target.exists() or target.read_bytes() != data:
+        write_atomic(target, data, mode=_PUBLIC_MODE)
+
+
+def _fits(pair: KeyPair, ca: KeyPair, subject: Subject, now: float) -> bool:
+    cert = x509.load_pem_x509_certificate(pair.cert_pem)
+    if cert.not_valid_after_utc - _RENEW_BEFORE < datetime.fromtimestamp(now, UTC):
+        return False
+    if cert.issuer != x509.load_pem_x509_certificate(ca.cert_pem).subject:
+        return False
+    common_name = cert.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
+    return common_name == subject.common_name and set(subject.sans) <= _names_in(cert)
+
+
+def _names_in(cert: x509.Certificate) -> set[str]:
+    try:
+        found = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set()
+    return {str(n.value) for n in found}
