@@ -1,0 +1,106 @@
+"""Watches services and slices, and keeps the back end and the DNS zone in step.
+
+Many changes fold into one run: while a table is applied, further changes only mark that another
+run is due. Nothing happens without a change.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from appliance.api.kinds.core.service import SERVICE
+from appliance.api.kinds.discovery.endpointslice import ENDPOINT_SLICE
+from appliance.client.informer import Informers
+from appliance.kit.backoff import Backoff
+from appliance.kit.clock import Clock
+from appliance.proxy.backends.base import Backend, BackendFault
+from appliance.proxy.compile import compile_table
+from appliance.proxy.dns.responder import Responder
+from appliance.proxy.dns.zone import build
+from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyOptions:
+    """What the proxy of one node must know; `dns_listen` is where our responder listens."""
+
+    node_name: str
+    cluster_domain: str = "cluster.local"
+    cluster_dns: str = ""
+    dns_listen: tuple[str, int] | None = None
+
+
+class ProxyLoop:
+    """One node's services and names; run it once, after the informers are asked for."""
+
+    def __init__(
+        self,
+        informers: Informers,
+        backend: Backend,
+        *,
+        options: ProxyOptions,
+        clock: Clock,
+        responder: Responder | None = None,
+    ) -> None:
+        self._services = informers.of(SERVICE)
+        self._slices = informers.of(ENDPOINT_SLICE)
+        self._backend = backend
+        self._responder = responder
+        self._options = options
+        self._clock = clock
+        self._backoff = Backoff(base_s=0.2, maximum_s=30.0)
+        self._dirty = asyncio.Event()
+        self._services.on_change(lambda _old, _new: self._dirty.set())
+        self._slices.on_change(lambda _old, _new: self._dirty.set())
+
+    async def run(self) -> None:
+        """Apply the first whole state, then every change, until cancelled."""
+        await self._services.wait_synced()
+        await self._slices.wait_synced()
+        self._dirty.set()
+        failures = 0
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            try:
+                await self._apply()
+            except BackendFault as fault:
+                failures += 1
+                pause = self._backoff.delay(failures)
+                log.warning("services can't be applied", why=str(fault), again_in_s=pause)
+                await self._clock.sleep(pause)
+                self._dirty.set()
+            else:
+                failures = 0
+
+    async def _apply(self) -> None:
+        services, slices = self._services.cache.list(), self._slices.cache.list()
+        if self._responder is not None:
+            self._responder.set_zone(build(services, slices, self._options.cluster_domain))
+        table = compile_table(services, slices, node_name=self._options.node_name)
+        await self._backend.apply(with_dns(table, self._options))
+        log.debug("services applied", ports=len(table.ports))
+
+
+def with_dns(table: ServiceTable, options: ProxyOptions) -> ServiceTable:
+    """Send the cluster's DNS address to this node's own responder."""
+    if options.dns_listen is None or not options.cluster_dns:
+        return table
+    address, port = options.dns_listen
+    ports = [p for p in table.ports if p.cluster_ip != options.cluster_dns]
+    ports += [
+        ServicePort(
+            namespace="kube-system",
+            name="kube-dns",
+            port_name=name,
+            protocol=protocol,
+            cluster_ip=options.cluster_dns,
+            port=53,
+            endpoints=(Endpoint(address, port, local=True),),
+        )
+        for name, protocol in (("dns", "udp"), ("dns-tcp", "tcp"))
+    ]
+    return ServiceTable(tuple(ports))

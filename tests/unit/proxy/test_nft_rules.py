@@ -1,0 +1,74 @@
+from appliance.proxy.backends.nft_elements import elements
+from appliance.proxy.backends.nft_rules import change, whole
+from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
+
+
+def port(*addresses: str, **more: object) -> ServicePort:
+    values: dict[str, object] = {
+        "namespace": "d",
+        "name": "web",
+        "port_name": "",
+        "protocol": "tcp",
+        "cluster_ip": "10.43.0.9",
+        "port": 80,
+        "endpoints": tuple(Endpoint(a, 8080, local=True) for a in addresses),
+    }
+    return ServicePort(**{**values, **more})  # type: ignore[arg-type]
+
+
+def table(*ports: ServicePort) -> ServiceTable:
+    return ServiceTable(ports)
+
+
+def test_a_service_is_one_element_and_one_slot_per_endpoint() -> None:
+    made = elements(table(port("10.42.0.5", "10.42.0.6")))
+    assert made.of["services"] == {"10.43.0.9 . tcp . 80": "goto lb_2"}
+    assert made.of["endpoints"] == {
+        "0 . 10.43.0.9 . tcp . 80": "10.42.0.5 . 8080",
+        "1 . 10.43.0.9 . tcp . 80": "10.42.0.6 . 8080",
+    }
+    assert made.of["hairpins"] == {"10.42.0.5 . 10.42.0.5": "", "10.42.0.6 . 10.42.0.6": ""}
+
+
+def test_a_port_without_endpoints_is_refused_at_once() -> None:
+    made = elements(table(port(node_port=30080)))
+    assert made.of["refused"] == {"10.43.0.9 . tcp . 80": ""}
+    assert made.of["refused_nodeports"] == {"tcp . 30080": ""}
+    assert made.of["services"] == {}
+
+
+def test_local_policy_keeps_only_endpoints_of_this_node_and_the_source_address() -> None:
+    ends = (Endpoint("10.42.0.5", 8080, local=True), Endpoint("10.42.1.5", 8080))
+    made = elements(table(port(node_port=30080, endpoints=ends, local_only_external=True)))
+    assert made.of["nodeports"] == {"tcp . 30080": "goto local_lb_1"}
+    assert made.of["services"] == {"10.43.0.9 . tcp . 80": "goto lb_2"}
+
+
+def test_nothing_changed_is_no_text() -> None:
+    made = elements(table(port("10.42.0.5")))
+    assert change("t", made, elements(table(port("10.42.0.5")))) == ""
+
+
+def test_one_more_endpoint_is_a_handful_of_elements() -> None:
+    old = elements(table(port("10.42.0.5")))
+    text = change("t", old, elements(table(port("10.42.0.5", "10.42.0.6"))))
+    statements = [line for line in text.splitlines() if "element" in line]
+    assert statements == [
+        "delete element ip t services { 10.43.0.9 . tcp . 80 }",
+        "add element ip t services { 10.43.0.9 . tcp . 80 : goto lb_2 }",
+        "add element ip t endpoints { 1 . 10.43.0.9 . tcp . 80 : 10.42.0.6 . 8080 }",
+        "add element ip t hairpins { 10.42.0.6 . 10.42.0.6 }",
+    ]
+    assert "chain lb_2" in text
+
+
+def test_affinity_hashes_the_client() -> None:
+    made = elements(table(port("10.42.0.5", "10.42.0.6", affinity_s=60)))
+    text = whole("t", made)
+    assert "jhash ip saddr mod 2" in text
+    assert "numgen random mod 2 ." not in text
+
+
+def test_only_ipv4_goes_into_the_ipv4_table() -> None:
+    made = elements(table(port("fd00::5", cluster_ip="fd00::9")))
+    assert all(not items for items in made.of.values())
