@@ -3,18 +3,21 @@
 import importlib
 
 import click
+from typing_extensions import override
 
 from appliance import __version__
 
-_VERBS = ("agent", "kubeconfig", "kubectl", "reset", "server", "status")
+_VERBS = ("kubeconfig", "kubectl")
 
 
 class _Verbs(click.Group):
     """Loads a verb's module only when it is asked for: `appliance --help` stays quick."""
 
+    @override
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_VERBS)
 
+    @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _VERBS:
             return None
