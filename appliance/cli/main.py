@@ -14,11 +14,11 @@ class _Verbs(click.Group):
     """Loads a verb's module only when it is asked for: `appliance --help` stays quick."""
 
     @override
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_VERBS)
 
     @override
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _VERBS:
             return None
         module = importlib.import_module(f"appliance.cli.{cmd_name}")
