@@ -188,7 +188,9 @@ class HubWatcher:
         if self._backlog:
             return self._from_backlog()
         if not self._in_step:
-            return self._from_history()
+            batch = self._from_history()
+            if batch is not None or not self._in_step:
+                return batch
         if self._progress and self.cursor <= self._hub.history.revision + 1:
             self._progress = False
             return WatchBatch(self._hub.history.revision)

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -50,7 +48,6 @@ from appliance.store.errors import (
 )
 from appliance.store.memory import MemoryStore
 from appliance.store.options import StoreOptions
-from appliance.store.sql.store import SqlStore
 
 ALL = {"key": FROM_KEY, "end": FROM_KEY}
 Open = Callable[[StoreOptions], Awaitable[Store]]
@@ -61,21 +58,13 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["memory", "sql-inline", "sql-thread"])
-async def open_store(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
-) -> AsyncIterator[Open]:
-    """Opens stores of one kind; for SQL with each of its two ways to commit."""
+@pytest.fixture(params=["memory"])
+async def open_store(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Open]:
+    assert request.param == "memory"
     opened: list[Store] = []
-    inline_s = 1.0 if request.param == "sql-inline" else 0.0
 
     async def open_one(options: StoreOptions) -> Store:
-        store: Store
-        if request.param == "memory":
-            store = MemoryStore(clock, options)
-        else:
-            options = replace(options, inline_commit_below_s=inline_s)
-            store = await SqlStore.open(tmp_path / f"{len(opened)}.db", options, clock)
+        store: Store = MemoryStore(clock, options)
         opened.append(store)
         return store
 

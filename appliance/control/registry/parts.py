@@ -1,0 +1,41 @@
+"""What the verbs share; put together once by `StoreRegistry`."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.api.kind import Kind, T
+from appliance.control.access.steps.base import Step
+from appliance.control.options import ControlOptions
+from appliance.control.registry.storage import Storage
+from appliance.control.registry.strategy import DEFAULT, Strategy
+from appliance.kit.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The pieces that every verb works with."""
+
+    storage: Storage
+    clock: Clock
+    rng: random.Random
+    options: ControlOptions
+    admission: Sequence[Step]
+    strategies: Mapping[str, Strategy]
+
+    def strategy(self, kind: Kind[Any]) -> Strategy:
+        """What the kind does differently."""
+        return self.strategies.get(kind.kind, DEFAULT)
+
+
+class StorageLookup:
+    """`Lookup` for admission steps, straight from the watch caches."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    async def find(self, kind: Kind[T], namespace: str, name: str) -> T | None:
+        """The object or None."""
+        found = await self._storage.get(kind, namespace, name)
+        return found.obj if found else None

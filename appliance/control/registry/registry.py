@@ -1,0 +1,146 @@
+"""StoreRegistry: the seven verbs of every kind over a Store.
+
+    http, LocalClient ──► StoreRegistry ──► creating, updating, patching, deleting, listing
+                                                 └──► storage ──► watch caches ──► Store
+
+One per process, made by `assembly`; start of life: nothing runs until a kind is asked for (or
+`warm` is called); end: `close`, which ends all watches.
+"""
+
+import random
+from types import TracebackType
+from typing import Any, Self
+
+from appliance.api import errors
+from appliance.api.kind import Kind, T
+from appliance.api.meta import DeleteOptions
+from appliance.control.access.admission import default_chain
+from appliance.control.options import DEFAULTS, ControlOptions
+from appliance.control.registry.base import Call, Query, Stored, StoredPage
+from appliance.control.registry.creating import create
+from appliance.control.registry.deleting import delete
+from appliance.control.registry.listing import list_objects
+from appliance.control.registry.parts import Parts, StorageLookup
+from appliance.control.registry.storage import Storage
+from appliance.control.registry.strategies.table import default_strategies
+from appliance.control.registry.updating import update
+from appliance.control.registry.watching import KindWatch, send_bookmarks
+from appliance.kit.clock import Clock
+from appliance.kit.tasks import Tasks
+from appliance.store.base import Store
+
+
+class StoreRegistry:
+    """See `base.Registry` for what each verb promises."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        options: ControlOptions = DEFAULTS,
+    ) -> None:
+        self._clock = clock
+        self._options = options
+        self._storage = Storage(store, clock=clock, options=options)
+        self._tasks = Tasks("registry-bookmarks", clock)
+        self._watched: dict[str, Kind[Any]] = {}
+        self._parts = Parts(
+            storage=self._storage,
+            clock=clock,
+            rng=rng,
+            options=options,
+            admission=default_chain(StorageLookup(self._storage)),
+            strategies=default_strategies(),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End all watches and stop following the store."""
+        await self._tasks.close()
+        await self._storage.close()
+
+    async def warm(self, kinds: tuple[Kind[Any], ...]) -> None:
+        """Fill the caches of these kinds, so that watches may start far back from the start."""
+        for kind in kinds:
+            self._storage.cache(kind)
+        for kind in kinds:
+            await self._storage.cache(kind).ready()
+
+    async def get(self, kind: Kind[T], namespace: str, name: str) -> Stored[T]:
+        """Read one object."""
+        found = await self._storage.get(kind, namespace, name)
+        if found is None:
+            raise errors.not_found(kind.plural, kind.group, name)
+        return found
+
+    async def list(self, kind: Kind[T], query: Query) -> StoredPage[T]:
+        """Read what matches."""
+        return await list_objects(self._storage, kind, query)
+
+    def watch(self, kind: Kind[T], query: Query) -> KindWatch[T]:
+        """Follow changes."""
+        watch = KindWatch(self._storage, kind, query, self._options)
+        if kind.storage_prefix() not in self._watched:
+            self._watched[kind.storage_prefix()] = kind
+            _ = self._tasks.spawn(kind.plural, self._bookmark(kind))
+        return watch
+
+    async def create(self, kind: Kind[T], obj: T, *, namespace: str, call: Call) -> Stored[T]:
+        """Store a new object; `obj` is the registry's from here on."""
+        return await create(self._parts, kind, obj, namespace=namespace, call=call)
+
+    async def update(
+        self, kind: Kind[T], obj: T, *, namespace: str, name: str, call: Call, subresource: str = ""
+    ) -> tuple[Stored[T], bool]:
+        """Replace an object; `obj` is the registry's from here on."""
+        return await update(
+            self._parts,
+            kind,
+            obj,
+            namespace=namespace,
+            name=name,
+            call=call,
+            subresource=subresource,
+        )
+
+    async def delete(
+        self, kind: Kind[T], *, namespace: str, name: str, options: DeleteOptions, call: Call
+    ) -> tuple[Stored[T], bool]:
+        """Delete; False where it waits for grace or finalizers."""
+        return await delete(
+            self._parts, kind, namespace=namespace, name=name, options=options, call=call
+        )
+
+    async def delete_collection(
+        self, kind: Kind[T], query: Query, *, options: DeleteOptions, call: Call
+    ) -> StoredPage[T]:
+        """Delete all that match; the answer shows them as they were found."""
+        page = await self.list(kind, query)
+        for item in page.items:
+            meta = item.obj.metadata
+            try:
+                await self.delete(
+                    kind, namespace=meta.namespace, name=meta.name, options=options, call=call
+                )
+            except errors.NotFound:
+                continue  # somebody else was faster: that is what was wanted
+        return page
+
+    async def _bookmark(self, kind: Kind[T]) -> None:
+        cache = self._storage.cache(kind)
+        while True:
+            await self._clock.sleep(self._options.bookmark_every_s)
+            if cache.bookmarked():
+                await send_bookmarks(cache, await self._storage.revision())

@@ -1,0 +1,160 @@
+"""Objects by key: reads from the watch caches, writes as compare-and-put transactions.
+
+The only module that calls the store's `txn`. A write returns after the kind's cache has seen its
+revision, so every later read through this process sees it (read your own writes).
+
+Owned by `StoreRegistry`; holds one cache and one task per kind that was asked for.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.api import errors
+from appliance.api.kind import Kind, T
+from appliance.control.options import ControlOptions
+from appliance.control.registry.base import Stored
+from appliance.control.registry.encoding import from_store, key_of, store_key, to_store
+from appliance.control.registry.watchcache import KindCache
+from appliance.kit.backoff import Backoff
+from appliance.kit.clock import Clock
+from appliance.kit.tasks import Tasks
+from appliance.store.base import (
+    Compare,
+    CompareTarget,
+    Delete,
+    Put,
+    Range,
+    RangeResult,
+    Store,
+    Txn,
+    TxnResult,
+)
+
+_RESTART = Backoff(base_s=0.05, maximum_s=5.0)
+
+
+@dataclass(slots=True)
+class Moved(Exception):
+    """The object was changed by another writer; `now` is its state, None if it is gone."""
+
+    now: Stored[Any] | None
+
+
+class Storage:
+    """Typed objects over a `Store`."""
+
+    def __init__(self, store: Store, *, clock: Clock, options: ControlOptions) -> None:
+        self._store = store
+        self._options = options
+        self._tasks = Tasks("registry", clock)
+        self._caches: dict[str, KindCache[Any]] = {}
+
+    async def close(self) -> None:
+        """Stop following the store; open watches end with Expired."""
+        await self._tasks.close()
+
+    def cache(self, kind: Kind[T]) -> KindCache[T]:
+        """The kind's cache, started at first use."""
+        prefix = kind.storage_prefix()
+        found = self._caches.get(prefix)
+        if found is None:
+            found = self._caches[prefix] = KindCache(kind, self._store, self._options)
+            _ = self._tasks.forever(f"cache-{kind.plural}", found.run, _RESTART)
+        return found
+
+    async def get(self, kind: Kind[T], namespace: str, name: str) -> Stored[T] | None:
+        """The object as of the last acknowledged write, or None."""
+        cache = self.cache(kind)
+        await cache.ready()
+        return cache.get(key_of(kind, namespace, name))
+
+    async def revision(self) -> int:
+        """The store's revision now."""
+        # a count of one key is the cheapest question whose answer carries the revision
+        found = await self._store.range(Range(key=b"/registry", count_only=True))
+        return found.revision
+
+    async def insert(self, kind: Kind[T], obj: T, author: str) -> Stored[T]:
+        """Store a new object.
+
+        Raises:
+            AlreadyExists: the name is taken.
+        """
+        meta = obj.metadata
+        key = key_of(kind, meta.namespace, meta.name)
+        stored_key, value = store_key(kind, key), to_store(kind, obj)
+        absent = Compare(key=stored_key, target=CompareTarget.MOD, operand=0)
+        done = await self._store.txn(
+            Txn(compares=(absent,), success=(Put(key=stored_key, value=value),)), author
+        )
+        if not done.succeeded:
+            raise errors.already_exists(kind.plural, kind.group, meta.name)
+        return await self._written(kind, key, value, done.revision)
+
+    async def replace(self, kind: Kind[T], old: Stored[T], obj: T, author: str) -> Stored[T]:
+        """Put `obj` where `old` is.
+
+        Raises:
+            Moved: something else is there by now.
+        """
+        key = key_of(kind, old.obj.metadata.namespace, old.obj.metadata.name)
+        stored_key, value = store_key(kind, key), to_store(kind, obj)
+        done = await self._store.txn(
+            Txn(
+                compares=(_unchanged(stored_key, old.revision),),
+                success=(Put(key=stored_key, value=value),),
+                failure=(Range(key=stored_key),),
+            ),
+            author,
+        )
+        if not done.succeeded:
+            raise _moved(kind, done)
+        return await self._written(kind, key, value, done.revision)
+
+    async def remove(self, kind: Kind[T], old: Stored[T], author: str) -> None:
+        """Take `old` out of the store.
+
+        Raises:
+            Moved: something else is there by now.
+        """
+        key = key_of(kind, old.obj.metadata.namespace, old.obj.metadata.name)
+        stored_key = store_key(kind, key)
+        done = await self._store.txn(
+            Txn(
+                compares=(_unchanged(stored_key, old.revision),),
+                success=(Delete(key=stored_key),),
+                failure=(Range(key=stored_key),),
+            ),
+            author,
+        )
+        if not done.succeeded:
+            raise _moved(kind, done)
+        await self.cache(kind).reach(done.revision)
+
+    async def page(self, kind: Kind[T], request: Range) -> tuple[list[Stored[T]], RangeResult]:
+        """Read a past revision straight from the store."""
+        found = await self._store.range(request)
+        return [from_store(kind, kv.value, kv.mod_revision) for kv in found.kvs], found
+
+    async def _written(self, kind: Kind[T], key: str, value: bytes, revision: int) -> Stored[T]:
+        cache = self.cache(kind)
+        await cache.reach(revision)
+        now = cache.get(key)
+        # another write may have come in between: the answer is the state that we wrote
+        if now is not None and now.revision == revision:
+            return now
+        return from_store(kind, value, revision)
+
+
+def _unchanged(stored_key: bytes, revision: int) -> Compare:
+    return Compare(key=stored_key, target=CompareTarget.MOD, operand=revision)
+
+
+def _moved(kind: Kind[Any], done: TxnResult) -> Moved:
+    found = done.results[0]
+    if not isinstance(found, RangeResult):
+        raise TypeError(f"the store answered a range with {type(found).__name__}")
+    if not found.kvs:
+        return Moved(None)
+    kv = found.kvs[0]
+    return Moved(from_store(kind, kv.value, kv.mod_revision))

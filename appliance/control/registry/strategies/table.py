@@ -1,0 +1,27 @@
+"""Which kinds are written differently, in one visible list."""
+
+from appliance.control.registry.strategies.namespace import NamespaceStrategy
+from appliance.control.registry.strategies.pod import PodStrategy
+from appliance.control.registry.strategy import Strategy
+
+
+class _OrphansDependents(Strategy):
+    """Controllers of the first days leave their pods alone unless told otherwise (A83)."""
+
+    orphans_dependents = True
+
+
+class _NoGarbage(Strategy):
+    """Nothing depends on these."""
+
+    collects_garbage = False
+
+
+def default_strategies() -> dict[str, Strategy]:
+    """Strategies by kind; a kind that is not named here has the default one."""
+    return {
+        "Event": _NoGarbage(),
+        "Namespace": NamespaceStrategy(),
+        "Pod": PodStrategy(),
+        "ReplicationController": _OrphansDependents(),
+    }
