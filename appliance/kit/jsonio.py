@@ -38,6 +38,11 @@ def pretty(value: object, indent: int = 2) -> str:
     return msgspec.json.format(dumps(value), indent=indent).decode()
 
 
+def indent(data: bytes, spaces: int = 2) -> bytes:
+    """JSON text for people, without decoding it."""
+    return msgspec.json.format(data, indent=spaces)
+
+
 def deep_copy(value: Any) -> Any:
     """Copy plain JSON data, so that the copy may be changed.
 

@@ -1,0 +1,127 @@
+"""Authorisation: may this user do this? Administrators may do all, nodes what their agent needs.
+
+Called once per request by `control.http.middleware`, and by the access reviews. Pure: decisions
+depend on the arguments only. Full RBAC replaces `FixedRules` later behind the same protocol.
+Messages are upstream's: kubectl prints them.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from appliance.api.errors import Details, Forbidden, qualified
+from appliance.control.access.authn import AUTHENTICATED
+from appliance.control.registry.base import User
+
+MASTERS = "system:masters"
+NODES = "system:nodes"
+NODE_PREFIX = "system:node:"
+
+READ = frozenset({"get", "list", "watch"})
+_PUBLIC_PATHS = ("/healthz", "/livez", "/readyz", "/version")
+_DISCOVERY_PATHS = ("/api", "/apis", "/openapi", *_PUBLIC_PATHS)
+_SELF_REVIEWS = {
+    ("authorization.k8s.io", "selfsubjectaccessreviews"),
+    ("authorization.k8s.io", "selfsubjectrulesreviews"),
+    ("authentication.k8s.io", "selfsubjectreviews"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributes:
+    """What is asked: a verb on a resource, or on a plain path where `resource` is empty."""
+
+    verb: str
+    path: str = ""
+    group: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+class Authorizer(Protocol):
+    """Decides."""
+
+    def allows(self, user: User, asked: Attributes) -> bool:
+        """Whether `user` may do what is asked."""
+        ...
+
+
+class FixedRules:
+    """The rules of a cluster without RBAC: masters all, nodes their share, others discovery."""
+
+    def allows(self, user: User, asked: Attributes) -> bool:
+        """See `Authorizer`."""
+        if MASTERS in user.groups:
+            return True
+        if not asked.resource:
+            return _path_allowed(user, asked)
+        reviews_itself = asked.verb == "create" and (asked.group, asked.resource) in _SELF_REVIEWS
+        if reviews_itself and AUTHENTICATED in user.groups:
+            return True
+        if NODES in user.groups and user.name.startswith(NODE_PREFIX):
+            return node_may(user.name.removeprefix(NODE_PREFIX), asked)
+        return False
+
+
+def _path_allowed(user: User, asked: Attributes) -> bool:
+    if asked.verb not in {"get", "head"}:
+        return False
+    known = _DISCOVERY_PATHS if AUTHENTICATED in user.groups else _PUBLIC_PATHS
+    return any(asked.path == p or asked.path.startswith(f"{p}/") for p in known)
+
+
+# What the agent of a node does, by (group, resource[/subresource]). Nodes and Leases are limited
+# to its own name below. Pods, Secrets and ConfigMaps of other nodes' pods stay readable until the
+# node rule knows which pod runs where.
+_NODE_RULES: dict[tuple[str, str], frozenset[str]] = {
+    ("", "pods"): READ | {"create", "delete"},
+    ("", "pods/status"): frozenset({"get", "patch", "update"}),
+    ("", "services"): READ,
+    ("", "endpoints"): READ,
+    ("discovery.k8s.io", "endpointslices"): READ,
+    ("", "configmaps"): READ,
+    ("", "secrets"): READ,
+    ("", "namespaces"): READ,
+    ("", "serviceaccounts"): READ,
+    ("", "serviceaccounts/token"): frozenset({"create"}),
+    ("", "events"): frozenset({"create", "patch", "update"}),
+    ("", "nodes"): READ | {"create", "patch", "update"},
+    ("", "nodes/status"): frozenset({"get", "patch", "update"}),
+    ("coordination.k8s.io", "leases"): frozenset({"get", "create", "patch", "update", "delete"}),
+}
+_OWN_ONLY = {("", "nodes"), ("", "nodes/status"), ("coordination.k8s.io", "leases")}
+
+
+def node_may(node: str, asked: Attributes) -> bool:
+    """Whether the agent of `node` may do what is asked."""
+    resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
+    rule = (asked.group, resource)
+    if asked.verb not in _NODE_RULES.get(rule, ()):
+        return False
+    if asked.resource == "leases" and asked.namespace != "kube-node-lease":
+        return False
+    # A create has no name in its URL; admission will compare the object's.
+    writes = asked.verb not in READ and asked.verb != "create"
+    return asked.name == node if writes and rule in _OWN_ONLY else True
+
+
+def forbidden(user: User, asked: Attributes) -> Forbidden:
+    """Say no in upstream's words."""
+    if not asked.resource:
+        message = f'forbidden: User "{user.name}" cannot {asked.verb} path "{asked.path}"'
+        return Forbidden(message, Details())
+    subject = qualified(asked.resource, asked.group)
+    if asked.name:
+        subject += f' "{asked.name}"'
+    return Forbidden(
+        f'{subject} is forbidden: User "{user.name}" {cannot(asked)}',
+        Details(name=asked.name, group=asked.group, kind=asked.resource),
+    )
+
+
+def cannot(asked: Attributes) -> str:
+    """`cannot list resource "pods" in API group "" in the namespace "n"`."""
+    resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
+    place = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
+    return f'cannot {asked.verb} resource "{resource}" in API group "{asked.group}" {place}'

@@ -1,0 +1,165 @@
+"""`build_app`: the API server as an ASGI app; its routes and middleware as two lists.
+
+Called by `assembly` with the parts it has made. FastAPI carries the routes; everything under
+/api and /apis is one plain Starlette route each, whose endpoint looks the kind up in the table.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from appliance.api.kinds.table import KINDS
+from appliance.control.access.authn import Authenticator, CertificatesAndTokens
+from appliance.control.access.authz import Authorizer, FixedRules
+from appliance.control.http.discovery import Discovery, Extra
+from appliance.control.http.exchange import Exchange
+from appliance.control.http.health import ENDPOINTS, Check, Health
+from appliance.control.http.metrics import Metrics
+from appliance.control.http.middleware import Endpoint, Guard, Handle, Observe
+from appliance.control.http.resources import Resources, method_not_allowed, no_such_resource
+from appliance.control.http.streams import Logs, NodeConnections
+from appliance.control.http.subresources import Subresources
+from appliance.control.http.version import version_info
+from appliance.control.registry.base import Registry
+from appliance.kit import jsonio
+from appliance.kit.clock import Clock, SystemClock
+
+_BINDINGS = Extra(
+    group="", version="v1", plural="bindings", singular="binding", kind="Binding", namespaced=True
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the API server is made of."""
+
+    registry: Registry
+    authenticator: Authenticator = field(default_factory=CertificatesAndTokens)
+    authorizer: Authorizer = field(default_factory=FixedRules)
+    clock: Clock = field(default_factory=SystemClock)
+    checks: Sequence[Check] = ()
+    """Conditions of /readyz (and of /livez, where marked so)."""
+    nodes: NodeConnections | None = None
+    """How logs are fetched; without it they answer with an error."""
+    metrics: CollectorRegistry | None = None
+
+
+def build_app(parts: Parts) -> FastAPI:
+    """Put the API server together."""
+    metrics = Metrics(parts.metrics or CollectorRegistry())
+    app = FastAPI(
+        title="appliance",
+        openapi_url=None,  # the API has documents of its own, made from the kinds
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        routes=[Route(path, Endpoint(handle)) for path, handle in _routes(parts, metrics).items()],
+        middleware=[
+            Middleware(Observe, metrics=metrics, clock=parts.clock),
+            Middleware(Guard, authenticator=parts.authenticator, authorizer=parts.authorizer),
+        ],
+    )
+    app.router.default = Endpoint(_no_such_page)
+    return app
+
+
+def _routes(parts: Parts, metrics: Metrics) -> Mapping[str, Handle]:
+    """Every path and who answers it; the first that fits wins."""
+    resources = Resources(registry=parts.registry, clock=parts.clock)
+    logs = Logs(registry=parts.registry, nodes=parts.nodes)
+    subresources = Subresources(
+        registry=parts.registry, resources=resources, stream_logs=logs.handle
+    )
+    api = Api(resources, subresources, Discovery(KINDS, [_BINDINGS]))
+    health = Health(parts.checks)
+    checks = {
+        f"/{name}{tail}": health.handle for name in ENDPOINTS for tail in ("", "/{check:path}")
+    }
+    return {
+        "/api": api.discover,
+        "/apis": api.discover,
+        "/api/{rest:path}": api.handle,
+        "/apis/{rest:path}": api.handle,
+        **checks,
+        "/version": _version,
+        "/version/": _version,
+        "/metrics": _only_get(metrics.handle),
+        "/": _index,
+    }
+
+
+class Api:
+    """Everything under /api and /apis."""
+
+    def __init__(
+        self, resources: Resources, subresources: Subresources, discovery: Discovery
+    ) -> None:
+        self._resources = resources
+        self._subresources = subresources
+        self._discovery = discovery
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Resources, their sub-resources, or the discovery documents in between."""
+        target = exchange.target
+        if not target.resource:
+            await self.discover(exchange)
+        elif target.resource == "bindings" and not target.name and not target.group:
+            await self._subresources.bind(exchange)
+        elif target.subresource:
+            await self._subresources.handle(exchange)
+        else:
+            await self._resources.handle(exchange)
+
+    async def discover(self, exchange: Exchange) -> None:
+        """What there is."""
+        path = exchange.target.path
+        document = self._discovery.choose(path, exchange.header(b"accept"))
+        if document is None:
+            if path.startswith("/apis/"):
+                await _no_such_page(exchange)
+                return
+            raise no_such_resource()
+        if exchange.scope["method"] != "GET":
+            raise method_not_allowed()
+        extra = (
+            (b"etag", document.etag.encode()),
+            (b"vary", b"Accept"),
+            (b"cache-control", b"public"),
+        )
+        if exchange.header(b"if-none-match") == document.etag:
+            await exchange.answer_bytes(b"", document.media.encode(), code=304, extra=extra)
+            return
+        await exchange.answer_bytes(document.body, document.media.encode(), extra=extra)
+
+
+def _only_get(handle: Handle) -> Handle:
+    async def checked(exchange: Exchange) -> None:
+        if exchange.scope["method"] != "GET":
+            raise method_not_allowed()
+        await handle(exchange)
+
+    return checked
+
+
+async def _version(exchange: Exchange) -> None:
+    if exchange.scope["method"] != "GET":
+        raise method_not_allowed()
+    await exchange.answer(jsonio.dumps(version_info()))
+
+
+async def _index(exchange: Exchange) -> None:
+    """The root: paths that people may start from."""
+    paths: dict[str, Any] = {
+        "paths": ["/api", "/apis", "/healthz", "/livez", "/readyz", "/version"]
+    }
+    await exchange.answer(jsonio.dumps(paths))
+
+
+async def _no_such_page(exchange: Exchange) -> None:
+    media = b"text/plain; charset=utf-8"
+    await exchange.answer_bytes(b"404 page not found\n", media, code=404)

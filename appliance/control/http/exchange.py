@@ -1,0 +1,158 @@
+"""One request and its answer, as handlers see them: headers, options, body, bytes to send.
+
+Made by `serve` for each request; handlers are functions of an `Exchange`. Errors of the API
+become Status answers here and nowhere else.
+Bounded by: `BODY_LIMIT_BYTES` per request.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from appliance.api.errors import ApiError, InternalError, TooLarge
+from appliance.control.http.negotiate import JSON, YAML, Form, choose_form
+from appliance.control.http.params import NO_PARAMS, Params
+from appliance.control.http.target import Target
+from appliance.control.http.yamltext import to_yaml
+from appliance.control.registry.base import Call, User
+from appliance.kit import jsonio
+
+log = structlog.get_logger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_LIMIT_BYTES = 3 * 1024 * 1024  # upstream's limit; objects themselves end at about 1.5 MiB
+_PEOPLE = ("curl", "Wget", "Mozilla/5.0")  # agents whose users read the bytes: indent for them
+
+
+class Unclassified(ApiError):
+    """Code 500 without a reason, as upstream answers where a plain Go error gets through."""
+
+    code = 500
+    reason = ""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request being answered."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    target: Target
+    user: User
+    params: Params = NO_PARAMS
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    call: Call | None = None
+    """Circumstances of a write; its warnings go out with whatever is answered."""
+    started: bool = False
+    """Whether the head of an answer has been sent."""
+
+    def header(self, name: bytes) -> str:
+        """A request header, or nothing."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def agent(self) -> str:
+        """The User-Agent header."""
+        return self.header(b"user-agent")
+
+    def form(self) -> Form:
+        """The form to answer in.
+
+        Raises:
+            NotAcceptable: nothing that is asked for can be given.
+        """
+        return choose_form(self.header(b"accept"))
+
+    async def body(self) -> bytes:
+        """Read the whole body.
+
+        Raises:
+            TooLarge: it is over the limit; the rest is not read.
+        """
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > BODY_LIMIT_BYTES:
+                raise TooLarge(f"Request entity too large: limit is {BODY_LIMIT_BYTES}")
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+    async def answer(self, body: bytes, *, code: int = 200, form: Form | None = None) -> None:
+        """Send JSON, in the form that was asked for."""
+        media = JSON
+        if form is not None and form.media == YAML:
+            body, media = to_yaml(body), YAML
+        elif self._for_people():
+            body = jsonio.indent(body)
+        await self.answer_bytes(body + b"\n", media.encode(), code=code)
+
+    async def answer_bytes(
+        self, body: bytes, media: bytes, *, code: int = 200, extra: tuple[Any, ...] = ()
+    ) -> None:
+        """Send bytes as they are."""
+        headers = [
+            (b"content-type", media),
+            (b"content-length", b"%d" % len(body)),
+            *self._warnings(),
+            *extra,
+        ]
+        self.started = True
+        await self.send({"type": "http.response.start", "status": code, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def fail(self, error: ApiError) -> None:
+        """Send the Status of an error."""
+        extra: tuple[Any, ...] = ()
+        if error.details is not None and error.details.retry_after_s:
+            extra = ((b"retry-after", b"%d" % error.details.retry_after_s),)
+        body = jsonio.dumps(error.status()) + b"\n"
+        await self.answer_bytes(body, JSON.encode(), code=error.code, extra=extra)
+
+    def _for_people(self) -> bool:
+        if "pretty" in self.params.one:
+            return self.params.flag("pretty")
+        return self.agent.startswith(_PEOPLE)
+
+    def _warnings(self) -> list[tuple[bytes, bytes]]:
+        if self.call is None:
+            return []
+        return [(b"warning", warning_header(text)) for text in self.call.warnings]
+
+
+class Disconnected(Exception):
+    """The client went away while it was sending."""
+
+
+def warning_header(text: str) -> bytes:
+    """Code 299 and the quoted text, as kubectl parses it (RFC 7234)."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+    return f'299 - "{quoted}"'.encode()
+
+
+async def serve(exchange: Exchange, handle: Callable[[Exchange], Awaitable[None]]) -> None:
+    """Run a handler; what it raises becomes the answer."""
+    try:
+        await handle(exchange)
+    except Disconnected:
+        return
+    except ApiError as error:
+        if exchange.started:
+            raise
+        await exchange.fail(error)
+    except Exception as error:  # the top of every request: answer, log, go on serving
+        if exchange.started:
+            raise
+        log.exception("request failed", method=exchange.scope["method"], path=exchange.target.path)
+        await exchange.fail(InternalError(f"Internal error occurred: {error}"))

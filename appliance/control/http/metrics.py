@@ -1,0 +1,51 @@
+"""Counters of requests, and the answer of /metrics.
+
+Names and labels are upstream's, so that its dashboards work. Bounded by: labels take verbs,
+resources of the table of kinds and status codes only, never names.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from appliance.api.kinds.table import by_resource
+from appliance.control.http.exchange import Exchange
+from appliance.control.http.target import Target
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """Counts requests into `registry`, which other rooms may add their own to."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._total = Counter(
+            "apiserver_request",  # the library appends _total
+            "Requests by verb, resource and code.",
+            ("verb", "group", "resource", "subresource", "code"),
+            registry=registry,
+        )
+        self._took = Histogram(
+            "apiserver_request_duration_seconds",
+            "Time to answer, streams aside.",
+            ("verb", "resource"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+
+    def done(self, target: Target, code: int, took_s: float) -> None:
+        """Count an answered request."""
+        kind = by_resource(target.group, target.version, target.resource)
+        resource = kind.plural if kind else ""
+        known = kind is not None and kind.has(target.subresource)
+        subresource = target.subresource if known else ""
+        group = kind.group if kind else ""
+        verb = target.verb.upper()[:16]
+        self._total.labels(verb, group, resource, subresource, str(code)).inc()
+        if verb != "WATCH" and subresource != "log":
+            self._took.labels(verb, resource).observe(took_s)
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Answer /metrics."""
+        body = generate_latest(self._registry)
+        await exchange.answer_bytes(body, CONTENT_TYPE_LATEST.encode())

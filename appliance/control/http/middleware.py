@@ -1,0 +1,126 @@
+"""What every request passes before a handler: an id, a measure, who asks and whether they may.
+
+Pure ASGI, in this order (`app.py` has the list): `Observe` → `Guard` → routes. `Guard` leaves
+an `Exchange` with the parsed target, options and user in the scope.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from appliance.api.errors import ApiError
+from appliance.control.access.authn import ANONYMOUS, Authenticator
+from appliance.control.access.authz import Authorizer, forbidden
+from appliance.control.http.exchange import Exchange, Receive, Scope, Send, serve
+from appliance.control.http.metrics import Metrics
+from appliance.control.http.params import parse_params
+from appliance.control.http.target import parse_target
+from appliance.kit.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+EXCHANGE = "appliance.exchange"
+Handle = Callable[[Exchange], Awaitable[None]]
+_SLOW_S = 1.0  # a request that takes longer, streams aside, is worth a line in the log
+
+
+class Observe:
+    """Gives each request an Audit-Id, counts and times it."""
+
+    def __init__(self, app: Any, *, metrics: Metrics, clock: Clock) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and look at the head of the answer."""
+        if scope["type"] != "http":
+            return
+        started = self._clock.monotonic()
+        audit_id = str(uuid.uuid4()).encode()
+        code = 0
+
+        async def note(message: Any) -> None:
+            nonlocal code
+            if message["type"] == "http.response.start":
+                code = message["status"]
+                message["headers"] = [*message["headers"], (b"audit-id", audit_id)]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            took_s = self._clock.monotonic() - started
+            exchange: Exchange | None = scope.get(EXCHANGE)
+            if exchange is not None:
+                self._metrics.done(exchange.target, code, took_s)
+                if took_s > _SLOW_S and not _streams(exchange):
+                    log.warning(
+                        "slow request",
+                        verb=exchange.target.verb,
+                        path=exchange.target.path,
+                        code=code,
+                        took_s=round(took_s, 3),
+                    )
+
+
+class Guard:
+    """Parses the request line, finds out who asks, and refuses what they may not do."""
+
+    def __init__(self, app: Any, *, authenticator: Authenticator, authorizer: Authorizer) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on with an `Exchange` in the scope."""
+        params = parse_params(scope["query_string"])
+        headers = dict(reversed(scope["headers"]))  # the first of a doubled header counts
+        target = parse_target(scope["method"], scope["path"], params.one)
+        exchange = Exchange(
+            scope=scope,
+            receive=receive,
+            send=send,
+            target=target,
+            user=ANONYMOUS,
+            params=params,
+            headers=headers,
+        )
+        scope[EXCHANGE] = exchange
+        try:
+            exchange.user = self._authenticator.authenticate(
+                exchange.header(b"authorization"), _certificate(scope)
+            )
+            asked = target.attributes()
+            if not self._authorizer.allows(exchange.user, asked):
+                raise forbidden(exchange.user, asked)
+        except ApiError as error:
+            await exchange.fail(error)
+            return
+        await self._app(scope, receive, send)
+
+
+class Endpoint:
+    """Makes an ASGI endpoint of a function of an `Exchange`."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; `send` is the one that all middleware has wrapped."""
+        exchange: Exchange = scope[EXCHANGE]
+        exchange.receive, exchange.send = receive, send
+        await serve(exchange, self._handle)
+
+
+def _certificate(scope: Scope) -> bytes | None:
+    """The client's certificate, which TLS has verified, as our own server passes it on."""
+    tls = scope.get("extensions", {}).get("tls")
+    certificate: bytes | None = tls["client_cert_der"] if tls else None
+    return certificate
+
+
+def _streams(exchange: Exchange) -> bool:
+    return exchange.target.verb == "watch" or exchange.target.subresource == "log"

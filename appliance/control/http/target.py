@@ -1,0 +1,97 @@
+"""What a URL names: a verb on a resource, or a plain path. Pure.
+
+Every request is parsed once, before authorisation; handlers work on the `Target`.
+Source: apiserver `endpoints/request` (RequestInfo).
+"""
+
+from dataclasses import dataclass
+
+from appliance.control.access.authz import Attributes
+
+_VERBS = {
+    "POST": "create",
+    "GET": "get",
+    "HEAD": "get",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+}
+_TRUE = {"1", "true", "True", "TRUE", "t", "T"}
+_OF_NAMESPACE = {"status", "finalize"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a request points. `resource` is empty for plain paths; `tail` is what follows."""
+
+    verb: str
+    path: str
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    resource: str = ""
+    name: str = ""
+    subresource: str = ""
+    tail: tuple[str, ...] = ()
+    has_namespace: bool = False
+    """Whether the URL has a /namespaces/<ns>/ part before the resource."""
+
+    def attributes(self) -> Attributes:
+        """Give what authorisation wants to know."""
+        return Attributes(
+            verb=self.verb,
+            path=self.path,
+            group=self.group,
+            resource=self.resource,
+            subresource=self.subresource,
+            namespace=self.namespace,
+            name=self.name,
+        )
+
+
+def parse_target(method: str, path: str, query: dict[str, str]) -> Target:
+    """Read a request line; never fails: what is no resource is a plain path."""
+    parts = [p for p in path.split("/") if p]
+    group = ""
+    rest: list[str] = []
+    if parts[:1] == ["api"] and len(parts) >= 3:
+        version, rest = parts[1], parts[2:]
+    elif parts[:1] == ["apis"] and len(parts) >= 4:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return Target(verb=method.lower(), path=path)
+    verb = _VERBS.get(method, "")
+    if rest[0] == "watch" and len(rest) > 1:  # the deprecated /api/v1/watch/… form
+        rest = rest[1:]
+        verb = "watch" if verb == "get" else ""
+    namespace, resource, names = _split_namespace(rest)
+    name = names[0] if names else ""
+    return Target(
+        verb=_collection_verb(verb, query) if not name else verb,
+        path=path,
+        group=group,
+        version=version,
+        # A namespace is in the namespace of its own name, so that its owner may be let in.
+        namespace=name if resource == "namespaces" and name else namespace,
+        resource=resource,
+        name=name,
+        subresource=names[1] if len(names) > 1 else "",
+        tail=tuple(names[2:]),
+        has_namespace=bool(namespace),
+    )
+
+
+def _split_namespace(rest: list[str]) -> tuple[str, str, list[str]]:
+    """Namespace, resource and what follows it."""
+    inside = len(rest) > 2 and rest[0] == "namespaces"
+    if inside and not (rest[2] in _OF_NAMESPACE and len(rest) == 3):
+        return rest[1], rest[2], rest[3:]
+    return "", rest[0], rest[1:]
+
+
+def _collection_verb(verb: str, query: dict[str, str]) -> str:
+    if verb == "get":
+        return "watch" if query.get("watch", "") in _TRUE else "list"
+    if verb == "delete":
+        return "deletecollection"
+    return verb
