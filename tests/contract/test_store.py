@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +50,7 @@ from appliance.store.errors import (
 )
 from appliance.store.memory import MemoryStore
 from appliance.store.options import StoreOptions
+from appliance.store.sql.store import SqlStore
 
 ALL = {"key": FROM_KEY, "end": FROM_KEY}
 Open = Callable[[StoreOptions], Awaitable[Store]]
@@ -58,13 +61,21 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["memory"])
-async def open_store(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Open]:
-    assert request.param == "memory"
+@pytest.fixture(params=["memory", "sql-inline", "sql-thread"])
+async def open_store(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
+) -> AsyncIterator[Open]:
+    """Opens stores of one kind; for SQL with each of its two ways to commit."""
     opened: list[Store] = []
+    inline_s = 1.0 if request.param == "sql-inline" else 0.0
 
     async def open_one(options: StoreOptions) -> Store:
-        store: Store = MemoryStore(clock, options)
+        store: Store
+        if request.param == "memory":
+            store = MemoryStore(clock, options)
+        else:
+            options = replace(options, inline_commit_below_s=inline_s)
+            store = await SqlStore.open(tmp_path / f"{len(opened)}.db", options, clock)
         opened.append(store)
         return store
 

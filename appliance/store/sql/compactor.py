@@ -1,0 +1,130 @@
+"""Compaction in short steps, space given back, the WAL moved into the file in idle moments.
+
+`Compactor` runs one sweep at a time, each step an entry in the writer's queue like any other
+write: a put that comes meanwhile waits for one step at most. A mark in the database says how
+far reads are refused, another how far rows are gone: a sweep that a crash cut off starts again
+when the store opens.
+
+`Checkpointer` copies the WAL into the file on its own connection and thread, passively: it
+takes no lock that a commit would wait for. Called only after writes, so an idle store is idle.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+import structlog
+
+from appliance.kit.tasks import Tasks
+from appliance.store.errors import StoreError
+from appliance.store.options import StoreOptions
+from appliance.store.sql import tables
+from appliance.store.sql.keyspace import Keyspace
+from appliance.store.sql.writer import Statement
+
+log = structlog.get_logger(__name__)
+
+_VACUUM_PAGES = 256  # 1 MiB a step
+_KEEP_FREE_PAGES = 1_024  # 4 MiB stay in the file: the next writes reuse them
+
+Write = Callable[[list[Statement]], Awaitable[None]]
+
+
+class Compactor:
+    """Deletes what compaction has made unreadable."""
+
+    def __init__(
+        self, keyspace: Keyspace, write: Write, tasks: Tasks, options: StoreOptions
+    ) -> None:
+        self._keyspace = keyspace
+        self._write = write
+        self._tasks = tasks
+        self._step = options.compact_step
+        self._done = -1
+        self._sweep: asyncio.Task[None] | None = None
+
+    def start(self, done: int) -> None:
+        """Rows below `done` are gone already; finish what is left, if anything is."""
+        self._done = max(self._done, done)
+        running = self._sweep is not None and not self._sweep.done()
+        if self._done < self._keyspace.compact_revision and not running:
+            self._sweep = self._tasks.spawn("compact", self._run())
+
+    async def wait(self) -> None:
+        """Wait until the running sweep has ended."""
+        if self._sweep is not None:
+            await asyncio.wait([self._sweep])
+
+    async def _run(self) -> None:
+        try:
+            while self._done < self._keyspace.compact_revision:
+                await self._one_sweep(self._keyspace.compact_revision)
+            await self._give_back()
+        except StoreError as error:
+            # The marks are on disk: the next compaction, or the next start, goes on from here.
+            log.warning("compaction interrupted", done=self._done, error=str(error))
+
+    async def _one_sweep(self, revision: int) -> None:
+        gone: list[tuple[int]] = []
+        keys = iter(self._keyspace.index.compactable())
+        while step := list(islice(keys, self._step)):
+            gone += [(row,) for row in self._keyspace.forget(step)]
+            while len(gone) >= self._step:
+                await self._write([(tables.DELETE_ROW, gone[: self._step])])
+                del gone[: self._step]
+            # Also when nothing was found: let the loop run between two steps.
+            await self._write([])
+        last: list[Statement] = [(tables.SET_FACT, [(tables.COMPACT_DONE, revision)])]
+        await self._write([(tables.DELETE_ROW, gone), *last] if gone else last)
+        self._done = revision
+
+    async def _give_back(self) -> None:
+        """Return free pages to the file system, but leave a working set of them."""
+        for spare in self._spare_pages():
+            pages = min(spare, _VACUUM_PAGES)
+            await self._write([(f"PRAGMA incremental_vacuum({pages})", ())])
+
+    def _spare_pages(self) -> Iterator[int]:
+        """How many free pages there are too many, until there are none."""
+        connection = self._keyspace.reader.connection
+        while True:
+            free, pages = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("freelist_count", "page_count")
+            )
+            spare = free - max(_KEEP_FREE_PAGES, pages // 8)
+            if spare <= 0:
+                return
+            yield spare
+
+
+class Checkpointer:
+    """Moves the WAL into the database file."""
+
+    def __init__(self, connection: sqlite3.Connection, options: StoreOptions) -> None:
+        self._connection = connection
+        self._bound_bytes = options.checkpoint_bytes
+        self._written_bytes = 0
+        self._thread = ThreadPoolExecutor(1, "store-checkpoint")
+        self._running: Future[None] | None = None
+
+    def idle(self, written_bytes: int) -> None:
+        """Nothing waits to be written; `written_bytes` have been since the last call."""
+        self._written_bytes += written_bytes
+        running = self._running is not None and not self._running.done()
+        if self._written_bytes >= self._bound_bytes and not running:
+            self._written_bytes = 0
+            self._running = self._thread.submit(self._checkpoint)
+
+    def close(self) -> None:
+        """Wait for the one that runs."""
+        self._thread.shutdown()
+
+    def _checkpoint(self) -> None:
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            # Not lost: the WAL keeps everything, and SQLite checkpoints by itself at 64 MiB.
+            log.warning("checkpoint failed", error=str(error))

@@ -1,0 +1,130 @@
+"""Open the database file: lock, pragmas, schema version.
+
+SQLAlchemy's engine makes the connections and the schema; the hot path then uses the driver's
+connection directly, because Core adds 65 to 95 us to a transaction of one row.
+
+Durability: WAL with `synchronous=FULL`, so a commit that returned has been fsynced. The WAL is
+never truncated: overwriting it is 1.7 times faster than appending to it.
+"""
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy import Engine, PoolProxiedConnection, create_engine
+from sqlalchemy.pool import NullPool
+
+from appliance.store.errors import Unusable
+from appliance.store.sql import tables
+
+APPLICATION_ID = 0x61706C73  # "apls": tells our files from other SQLite databases
+SCHEMA_VERSION = 1
+_AUTOCHECKPOINT_PAGES = 16_384  # 64 MiB: only a backstop, `Checkpointer` comes long before
+
+
+class Database:
+    """One store file, locked for this process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connections: list[PoolProxiedConnection] = []
+        self._lock = _lock(path)
+        self._engine: Engine = create_engine(
+            f"sqlite:///{path}", poolclass=NullPool, connect_args={"check_same_thread": False}
+        )
+        try:
+            self.writer = self.connect()
+            _prepare(self.writer, path)
+            self.reader = self.connect()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise unusable(path, error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def connect(self) -> sqlite3.Connection:
+        """Another connection, ours to begin and commit; closed with the database."""
+        proxied = self._engine.raw_connection()
+        self._connections.append(proxied)
+        connection = cast("sqlite3.Connection", proxied.driver_connection)
+        connection.isolation_level = None  # BEGIN and COMMIT are ours
+        for pragma in (
+            "synchronous = FULL",
+            f"wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES}",
+            "cache_size = -8000",  # KiB
+            "busy_timeout = 10000",  # ms; only a person with sqlite3 can be in the way
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    def size_bytes(self) -> tuple[int, int]:
+        """Size of the file, and how much of it is in use."""
+        pages, free, page_size = (
+            self.reader.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return pages * page_size, (pages - free) * page_size
+
+    def close(self) -> None:
+        """Close all connections (the last one moves the WAL into the file), free the lock."""
+        while self._connections:
+            self._connections.pop().close()
+        self._engine.dispose()
+        os.close(self._lock)
+
+
+def unusable(path: Path, error: Exception) -> Unusable:
+    """What to tell a person whose file cannot be read or written."""
+    return Unusable(
+        f"{path}: the store cannot use this file ({error}). Restore a backup in its place, or"
+        f" move it and its -wal file away to start empty."
+    )
+
+
+def _lock(path: Path) -> int:
+    """Hold `<path>.lock` until the process ends: two writers would give out one revision twice."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise Unusable(f"{path}: {error.strerror}; the store needs a directory to write") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise Unusable(
+            f"{path} is in use by another process; stop it, or use another data directory"
+        ) from error
+    return lock
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the schema in an empty file; refuse a file that is not ours or is from the future."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    if not version and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        _create(connection)
+        path.chmod(0o600)
+    elif owner != APPLICATION_ID:
+        raise Unusable(f"{path} is a database of another program; use another data directory")
+    elif version > SCHEMA_VERSION:
+        raise Unusable(
+            f"{path} was written by a newer release (schema {version}, this one knows"
+            f" {SCHEMA_VERSION}); install that release or restore an older backup"
+        )
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # must come before the first table
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN")
+    for table in tables.metadata.sorted_tables:
+        connection.execute(tables.create(table))
+    for view in tables.VIEWS:
+        connection.execute(view)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")

@@ -1,0 +1,299 @@
+"""SqlStore: the store on one SQLite file, joined from the rooms beside this one.
+
+    txn → check → decide → apply to Keyspace → Writer (group commit) → Committed → Hub, answer
+    range → Committed (index in memory, values cached or read by rowid)
+
+Everything runs on one event loop except the commit itself, so there are no locks: what a method
+does between two awaits is atomic. Opened by `assembly`; one process per file.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from appliance.kit.clock import Clock
+from appliance.kit.tasks import Tasks
+from appliance.store.base import (
+    Delete,
+    Lease,
+    Range,
+    RangeResult,
+    Status,
+    Txn,
+    TxnResult,
+    Watcher,
+    WatchRequest,
+)
+from appliance.store.errors import Closed, Compacted, EmptyKey, FutureRevision, StoreError
+from appliance.store.expiry import Expiry
+from appliance.store.hub import Hub
+from appliance.store.mvcc import txn
+from appliance.store.options import StoreOptions
+from appliance.store.sql import tables
+from appliance.store.sql.compactor import Checkpointer, Compactor
+from appliance.store.sql.engine import Database, unusable
+from appliance.store.sql.keyspace import Committed, Keyspace, Written
+from appliance.store.sql.recovery import Recovered, recover
+from appliance.store.sql.writer import Entry, Statement, Writer
+
+Answer = TypeVar("Answer")
+
+
+class SqlStore:
+    """A `Store` on SQLite."""
+
+    @classmethod
+    async def open(cls, path: Path, options: StoreOptions, clock: Clock) -> "SqlStore":
+        """Open or make the file.
+
+        Raises:
+            Unusable: it is damaged, not ours, or in use; the text says what to do.
+        """
+        database = Database(path)
+        try:
+            return cls(database, recover(database, options, clock), options, clock)
+        except sqlite3.DatabaseError as error:
+            database.close()
+            raise unusable(path, error) from error
+        except BaseException:
+            database.close()
+            raise
+
+    def __init__(
+        self, database: Database, recovered: Recovered, options: StoreOptions, clock: Clock
+    ) -> None:
+        self._database = database
+        self._options = options
+        self._clock = clock
+        self._keyspace: Keyspace = recovered.keyspace
+        self._reserved = recovered.reserved
+        self._committed = Committed(self._keyspace)
+        self._hub = Hub(self._committed, options)
+        self._tasks = Tasks("store", clock)
+        self._writer = Writer(database.writer, database.path, options, clock)
+        self._checkpointer = Checkpointer(database.connect(), options)
+        self._writer.after_idle = self._checkpointer.idle
+        self._compactor = Compactor(self._keyspace, self._write, self._tasks, options)
+        self._compactor.start(recovered.compact_done)
+        self._leases = self._keyspace.leases
+        self._expiry = Expiry(self._leases, self.lease_revoke, clock, self._tasks)
+        self._expiry.changed()
+        self._closed = False
+
+    async def range(self, request: Range) -> RangeResult:
+        """Read keys."""
+        self._check_open()
+        if not request.key:
+            raise EmptyKey
+        return self._committed.range(request)
+
+    async def txn(self, request: Txn, author: str = "") -> TxnResult:
+        """Run a transaction; returns when it is durable."""
+        self._check_open()
+        txn.check(request, self._options)
+        return await self._apply(request, author)
+
+    def watch(self, request: WatchRequest) -> Watcher:
+        """Open a watch."""
+        self._check_open()
+        return self._hub.watch(request)
+
+    async def compact(self, revision: int) -> None:
+        """Forget history before `revision`; returns when the mark is durable."""
+        self._check_open()
+        before = self._keyspace.compact_revision
+        if revision <= before:
+            raise Compacted(before)
+        if revision > self._committed.revision:
+            raise FutureRevision
+        self._keyspace.compact_revision = revision
+
+        def undo() -> None:
+            self._keyspace.compact_revision = before
+
+        await self._write([(tables.SET_FACT, [(tables.COMPACT_WANTED, revision)])], undo)
+        self._compactor.start(before)
+
+    async def lease_grant(self, ttl_s: int, lease_id: int = 0) -> Lease:
+        """Make a lease; returns when it is durable."""
+        self._check_open()
+        now = self._clock.monotonic()
+        entry = self._leases.grant(ttl_s, lease_id, now)
+        self._expiry.changed()
+        await self._write(
+            [self._lease_row(entry.id, entry.ttl_s)], lambda: self._leases.drop(entry.id)
+        )
+        return entry.seen(now)
+
+    async def lease_keep_alive(self, lease_id: int) -> Lease:
+        """Set the deadline to now + ttl; durable, so that a restart cannot end it early."""
+        self._check_open()
+        now = self._clock.monotonic()
+        entry = self._leases.get(lease_id)
+        before, entry.deadline = entry.deadline, now + entry.ttl_s
+
+        def undo() -> None:
+            entry.deadline = before
+
+        await self._write([self._lease_row(lease_id, entry.ttl_s)], undo)
+        return entry.seen(now)
+
+    async def lease_revoke(self, lease_id: int) -> None:
+        """Delete the lease and its keys."""
+        self._check_open()
+        entry = self._leases.get(lease_id)
+        request = Txn(success=tuple(Delete(key=key) for key in sorted(entry.keys)))
+        self._leases.drop(lease_id)
+
+        def undo() -> None:
+            self._leases.restore(entry)
+
+        await self._apply(request, "lease", (tables.DELETE_LEASE, [(lease_id,)]), undo)
+
+    async def lease_info(self, lease_id: int) -> Lease:
+        """Read a lease with its keys."""
+        self._check_open()
+        return self._leases.get(lease_id).seen(self._clock.monotonic())
+
+    async def lease_list(self) -> Sequence[int]:
+        """Ids of all leases, by deadline."""
+        self._check_open()
+        return self._leases.ids()
+
+    async def status(self) -> Status:
+        """Facts for health and metrics."""
+        self._check_open()
+        size, in_use = self._database.size_bytes()
+        return Status(
+            revision=self._committed.revision,
+            compact_revision=max(0, self._keyspace.compact_revision),
+            size_bytes=size,
+            size_in_use_bytes=in_use,
+            keys=self._keyspace.index.living,
+            ephemeral_prefixes=self._options.ephemeral_prefixes,
+        )
+
+    async def close(self) -> None:
+        """Finish what was accepted, then free everything."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._tasks.close()
+        await self._writer.drain()
+        self._hub.close()
+        self._writer.close()
+        self._checkpointer.close()
+        self._database.close()
+
+    async def compacted(self) -> None:
+        """Wait until the space of the last compaction has been given back."""
+        await self._compactor.wait()
+
+    async def _apply(
+        self,
+        request: Txn,
+        author: str,
+        extra: Statement | None = None,
+        undo: Callable[[], None] = lambda: None,
+    ) -> TxnResult:
+        keyspace = self._keyspace
+        try:
+            applied = txn.apply(txn.decide(request, keyspace), keyspace)
+        except BaseException:
+            keyspace.abandon()
+            raise
+        written = keyspace.end_txn()
+        statements = [extra] if extra else []
+        if not written.changes and not statements and not self._writer.busy:
+            return applied.result
+        undo_reserve = self._reserve(written, statements)
+        statements += self._rows(written, author)
+
+        def committed() -> None:
+            if written.changes:
+                keyspace.commit(written)
+                self._committed.revision = written.revision
+                self._hub.publish(written.revision, written.events())
+
+        def failed() -> None:
+            keyspace.undo(written)
+            undo_reserve()
+            undo()
+
+        await self._turn(statements, committed, failed)
+        return applied.result
+
+    async def _write(
+        self, statements: list[Statement], undo: Callable[[], None] = lambda: None
+    ) -> None:
+        """Write something that is no revision."""
+        self._writer.check()
+        await self._turn(statements, lambda: None, undo)
+
+    async def _turn(
+        self,
+        statements: list[Statement],
+        committed: Callable[[], None],
+        failed: Callable[[], None],
+    ) -> None:
+        """Queue an entry and wait until it is on disk (a caller that gives up changes nothing)."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def succeed() -> None:
+            committed()
+            if not done.done():
+                done.set_result(None)
+
+        def refuse(error: StoreError) -> None:
+            failed()
+            if not done.done():
+                done.set_exception(error)
+
+        size = sum(64 + len(row[2]) for _, rows in statements for row in rows if len(row) > 6)
+        self._writer.submit(
+            Entry(statements=statements, committed=succeed, failed=refuse, size_bytes=size)
+        )
+        await done
+
+    def _rows(self, written: Written, author: str) -> list[Statement]:
+        wall_ms = int(self._clock.wall() * 1000)
+        rows = [
+            (
+                at >> 1,
+                change.kv.key,
+                change.kv.value,
+                change.kv.create_revision,
+                change.kv.version,
+                change.kv.lease,
+                at & 1,
+                wall_ms,
+                author,
+            )
+            for at, change in written.changes
+            if not self._keyspace.ephemeral.owns(change.kv.key)
+        ]
+        return [(tables.INSERT_ROW, rows)] if rows else []
+
+    def _reserve(self, written: Written, statements: list[Statement]) -> Callable[[], None]:
+        """Move the durable high-water mark ahead of a revision that may leave no row."""
+        before = self._reserved
+        owns = self._keyspace.ephemeral.owns
+        if written.revision > before and any(owns(c.kv.key) for _, c in written.changes):
+            self._reserved = written.revision + self._options.reserve_revisions
+            statements.append((tables.SET_FACT, [(tables.RESERVED, self._reserved)]))
+
+        def undo() -> None:
+            self._reserved = before
+
+        return undo
+
+    def _lease_row(self, lease_id: int, ttl_s: int) -> Statement:
+        deadline_ms = int((self._clock.wall() + ttl_s) * 1000)
+        return tables.SET_LEASE, [(lease_id, ttl_s, deadline_ms)]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Closed
+        self._writer.check()

@@ -1,0 +1,186 @@
+"""The one writer: what waits goes to disk in one transaction, then everyone is answered.
+
+    submit → waiting ┐ next turn of the loop        ┌ commit on the loop   (one entry, quick disk)
+                     └──────────────────────────────┤
+                                                    └ commit on the thread (several, or slow disk)
+    committed → each entry's `committed()` in order → the next group starts at once
+
+No timer and no polling: a group is whatever has come while the one before was being written.
+A lone entry is committed on the loop while commits take less than `inline_commit_below_s`,
+which saves two thread switches (1.5 times the rate for one client); a slow disk never blocks
+the loop. An entry without statements takes its turn in the order but touches no disk.
+
+If a commit fails, its entries and all that wait behind it (they were computed on top of it) are
+taken back, newest first. A full disk is answered with `NoSpace` and can heal; after any other
+error what is on disk is not known, so the store refuses everything until it is opened again.
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from appliance.kit.clock import Clock
+from appliance.store.errors import NoSpace, StoreError
+from appliance.store.options import StoreOptions
+from appliance.store.sql.engine import unusable
+
+log = structlog.get_logger(__name__)
+
+Statement = tuple[str, Sequence[tuple[Any, ...]]]
+"""A text and the rows it is run for; no rows: a pragma, run once."""
+
+_MAX_GROUP = 512  # entries; bounds the wait of the first and the memory of one transaction
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """Something to write. `committed` or `failed` is called on the loop, exactly once."""
+
+    statements: list[Statement]
+    committed: Callable[[], None]
+    failed: Callable[[StoreError], None]
+    size_bytes: int = 0
+
+
+class Writer:
+    """Queue and group commit over one connection."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, options: StoreOptions, clock: Clock
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._options = options
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, "store-writer")
+        self._waiting: deque[Entry] = deque()
+        self._scheduled = False
+        self._in_flight = False
+        self._typical_s = 0.0  # running mean of what a commit takes
+        self._broken: StoreError | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.after_idle: Callable[[int], None] = lambda _: None
+        """Called with the bytes written since it was last called, when nothing waits."""
+        self._since_idle_bytes = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether something has been accepted and is not yet on disk."""
+        return not self._idle.is_set()
+
+    def check(self) -> None:
+        """Refuse if the disk has failed.
+
+        Raises:
+            StoreError: it has.
+        """
+        if self._broken is not None:
+            raise self._broken
+
+    def submit(self, entry: Entry) -> None:
+        """Take an entry; its turn comes after all that were taken before."""
+        self._waiting.append(entry)
+        self._idle.clear()
+        if not self._in_flight and not self._scheduled:
+            # At the end of this turn of the loop, so that tasks that are ready now can join.
+            self._scheduled = True
+            self._loop.call_soon(self._start)
+
+    async def drain(self) -> None:
+        """Wait until everything accepted is on disk."""
+        await self._idle.wait()
+
+    def close(self) -> None:
+        """Free the thread; the queue must be empty."""
+        self._thread.shutdown()
+
+    def _start(self) -> None:
+        self._scheduled = False
+        if not self._waiting:
+            self._rest()
+            return
+        group = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_GROUP))]
+        statements = [statement for entry in group for statement in entry.statements]
+        if not statements:
+            self._finish(group, None)
+        elif len(group) == 1 and self._typical_s < self._options.inline_commit_below_s:
+            self._finish(group, self._commit(statements))
+        else:
+            self._in_flight = True
+            done = self._thread.submit(self._commit, statements)
+            done.add_done_callback(
+                lambda it: self._loop.call_soon_threadsafe(self._land, group, it)
+            )
+
+    def _land(self, group: list[Entry], done: "Future[sqlite3.Error | None]") -> None:
+        self._in_flight = False
+        self._finish(group, done.result())
+
+    def _finish(self, group: list[Entry], error: sqlite3.Error | None) -> None:
+        if error is None:
+            for entry in group:
+                entry.committed()
+                self._since_idle_bytes += entry.size_bytes
+        else:
+            self._fail([*group, *self._waiting], error)
+            self._waiting.clear()
+        if not self._waiting:
+            self._rest()
+        elif not self._scheduled:
+            # Through the loop again: those just answered may have more to write.
+            self._scheduled = True
+            self._loop.call_soon(self._start)
+
+    def _fail(self, entries: list[Entry], error: sqlite3.Error) -> None:
+        full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+        refusal: StoreError = NoSpace() if full else unusable(self._path, error)
+        if not full:
+            self._broken = refusal
+        log.error("store commit failed", path=str(self._path), error=str(error), full=full)
+        for entry in reversed(entries):
+            entry.failed(refusal)
+
+    def _rest(self) -> None:
+        self._idle.set()
+        if self._since_idle_bytes:
+            written, self._since_idle_bytes = self._since_idle_bytes, 0
+            self.after_idle(written)
+
+    def _commit(self, statements: list[Statement]) -> sqlite3.Error | None:
+        """One transaction; runs on the thread, or on the loop while the thread has nothing."""
+        connection, started = self._connection, self._clock.monotonic()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for text, rows in _joined(statements):
+                if rows:
+                    connection.executemany(text, rows)
+                else:
+                    connection.execute(text).fetchall()  # a pragma
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return error
+        took = self._clock.monotonic() - started
+        self._typical_s += (took - self._typical_s) / 8
+        return None
+
+
+def _joined(statements: list[Statement]) -> list[Statement]:
+    """Neighbours with the same text become one call."""
+    joined: list[tuple[str, list[tuple[Any, ...]]]] = []
+    for text, rows in statements:
+        if joined and joined[-1][0] == text:
+            joined[-1][1].extend(rows)
+        else:
+            joined.append((text, list(rows)))
+    return list(joined)
