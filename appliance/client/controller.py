@@ -39,10 +39,12 @@ class Watch:
     """A change of any object of `informer` makes the keys that `keys(object)` gives dirty.
 
     `keys` is asked for the old and for the new state, so that an owner hears of what left it.
+    With `only`, changes for which `only(old, new)` is false wake nobody.
     """
 
     informer: Informer[Any]
     keys: Callable[[Any], Iterable[str]]
+    only: Callable[[Any, Any], bool] | None = None
 
 
 class Controller(Protocol):
@@ -102,6 +104,8 @@ class Runner:
 
     def _listener(self, watch: Watch) -> Change[Any]:
         def heard(old: Any, new: Any) -> None:
+            if watch.only is not None and not watch.only(old, new):
+                return
             for state in (old, new):
                 if state is not None:
                     for key in watch.keys(state):

@@ -1,0 +1,160 @@
+"""EndpointSlices: the addresses behind a service, as proxies and DNS read them.
+
+Slices belong to their service, so the collector takes them when it goes. Only slices with our
+label are touched: others are made by hand or by other controllers.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from appliance.api.errors import NotFound
+from appliance.api.kinds.core.node import NODE
+from appliance.api.kinds.core.pod.kind import POD
+from appliance.api.kinds.core.service import SERVICE, Service
+from appliance.api.kinds.discovery.endpointslice import (
+    ENDPOINT_SLICE,
+    Endpoint,
+    EndpointConditions,
+    EndpointSlice,
+)
+from appliance.api.meta import ObjectMeta
+from appliance.api.objects import controller_ref
+from appliance.client.base import Client, DeleteOptions, clone
+from appliance.client.cache import key_of
+from appliance.client.controller import DONE, Result, Watch
+from appliance.client.expectations import Expectations
+from appliance.client.informer import Informers
+from appliance.control.controllers import serving, slices
+from appliance.control.controllers.serving import Backend
+
+SERVICE_NAME = "kubernetes.io/service-name"
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+OURS = "endpointslice-controller.k8s.io"
+ZONE = "topology.kubernetes.io/zone"
+
+_BY_SERVICE = "service"
+
+
+class EndpointSliceController:
+    """Keeps the slices of each service in step with its pods."""
+
+    name = "endpointslices"
+
+    def __init__(self, client: Client, informers: Informers) -> None:
+        self._client = client
+        self._services = informers.of(SERVICE)
+        self._pods = informers.of(POD)
+        self._nodes = informers.of(NODE)
+        self._slices = informers.of(ENDPOINT_SLICE)
+        self._slices.add_indexers({_BY_SERVICE: _service_key})
+        self._expected = Expectations(self._slices)
+
+    def watches(self) -> Sequence[Watch]:
+        """Services, their pods, and what somebody does to our slices."""
+        return [
+            Watch(self._services, lambda service: [key_of(service)]),
+            Watch(self._pods, lambda pod: serving.services_of(self._services.cache, pod)),
+            Watch(self._slices, _service_key),
+        ]
+
+    async def reconcile(self, key: str) -> Result:
+        """Publish the endpoints of one service."""
+        service = self._services.cache.get(key)
+        if service is None:
+            self._expected.forget(key)
+            return DONE
+        going = service.metadata.deletionTimestamp is not None
+        if going or not serving.is_selecting(service) or not self._expected.met(key):
+            return DONE
+        found = serving.backends(service, self._pods.cache.list(service.metadata.namespace))
+        current = self._slices.cache.by_index(_BY_SERVICE, key)
+        todo = slices.plan(current, self._wanted(service, found))
+        labels = _labels(service)
+        changed = {old.metadata.uid: new for old, new in todo.change}
+        for old in current:
+            if old in todo.delete:
+                await self._delete(key, old)
+            elif old.metadata.uid in changed or old.metadata.labels != labels:
+                await self._update(key, old, changed.get(old.metadata.uid), labels)
+        for ports, endpoints in todo.create:
+            await self._create(key, service, ports, endpoints)
+        return DONE
+
+    def _wanted(
+        self, service: Service, found: Iterable[Backend]
+    ) -> dict[slices.Ports, list[Endpoint]]:
+        groups: dict[slices.Ports, list[Endpoint]] = {}
+        for backend in found:
+            ports = tuple((p.name, p.protocol, p.number, p.app_protocol) for p in backend.ports)
+            groups.setdefault(ports, []).append(self._endpoint(service, backend))
+        return groups
+
+    def _endpoint(self, service: Service, backend: Backend) -> Endpoint:
+        node_name = backend.pod.spec.nodeName
+        node = self._nodes.cache.get(node_name)
+        return Endpoint(
+            addresses=[backend.ip],
+            conditions=EndpointConditions(
+                ready=backend.ready, serving=backend.serving, terminating=backend.terminating
+            ),
+            hostname=serving.hostname(service, backend.pod) or None,
+            nodeName=node_name or None,
+            targetRef=backend.target,
+            zone=node.metadata.labels.get(ZONE) if node else None,
+        )
+
+    async def _create(
+        self, key: str, service: Service, ports: slices.Ports, endpoints: list[Endpoint]
+    ) -> None:
+        meta = service.metadata
+        made = EndpointSlice(
+            metadata=ObjectMeta(
+                generateName=f"{meta.name}-",
+                namespace=meta.namespace,
+                labels=_labels(service),
+                ownerReferences=[controller_ref(SERVICE, service)],
+            ),
+            addressType="IPv4",
+            endpoints=endpoints,
+            ports=slices.endpoint_ports(ports),
+        )
+        stored = await self._client.create(ENDPOINT_SLICE, made, namespace=meta.namespace)
+        self._expected.created(key, stored)
+
+    async def _update(
+        self,
+        key: str,
+        old: EndpointSlice,
+        endpoints: list[Endpoint] | None,
+        labels: dict[str, str],
+    ) -> None:
+        new = clone(old)
+        if endpoints is not None:
+            new.endpoints = endpoints
+        new.metadata.labels = labels
+        stored = await self._client.update(ENDPOINT_SLICE, new)
+        self._expected.created(key, stored)
+
+    async def _delete(self, key: str, old: EndpointSlice) -> None:
+        meta = old.metadata
+        try:
+            await self._client.delete(
+                ENDPOINT_SLICE,
+                meta.name,
+                namespace=meta.namespace,
+                options=DeleteOptions(uid=meta.uid),
+            )
+        except NotFound:
+            return  # the collector was faster
+        self._expected.deleted(key, old)
+
+
+def _service_key(slice_: EndpointSlice) -> Iterable[str]:
+    labels = slice_.metadata.labels
+    if labels.get(MANAGED_BY) == OURS and SERVICE_NAME in labels:
+        yield f"{slice_.metadata.namespace}/{labels[SERVICE_NAME]}"
+
+
+def _labels(service: Service) -> dict[str, str]:
+    headless = {serving.HEADLESS_LABEL: ""} if serving.is_headless(service) else {}
+    meta = service.metadata
+    return {**meta.labels, **headless, SERVICE_NAME: meta.name, MANAGED_BY: OURS}

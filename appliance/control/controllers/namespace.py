@@ -1,0 +1,109 @@
+"""Namespaces on their way out: delete all that is in them, then let them go.
+
+Wakes when the namespace or anything in a terminating one changes. What is there is listed from
+the server, not from caches: a namespace must not go while an object is on its way to a cache.
+Deletions run DELETE_AT_ONCE at a time.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from appliance.api.errors import NotFound
+from appliance.api.kind import Kind
+from appliance.api.kinds.core.event import EVENT
+from appliance.api.kinds.core.namespace import NAMESPACE, Namespace
+from appliance.api.meta import KubeObject
+from appliance.client.base import Client, DeleteOptions, Where, clone
+from appliance.client.cache import key_of
+from appliance.client.controller import DONE, Result, Watch
+from appliance.client.informer import Informers
+
+FINALIZER = "kubernetes"
+DELETE_AT_ONCE = 50
+PAGE = 500
+
+
+class NamespaceController:
+    """Empties namespaces that are being deleted."""
+
+    name = "namespaces"
+
+    def __init__(self, client: Client, informers: Informers, kinds: Sequence[Kind[Any]]) -> None:
+        self._client = client
+        self._kinds = [kind for kind in kinds if kind.namespaced and "delete" in kind.verbs]
+        self._namespaces = informers.of(NAMESPACE)
+        # Events vanish at once when deleted: nobody need be told of it.
+        self._contents = [informers.of(kind) for kind in self._kinds if kind is not EVENT]
+
+    def watches(self) -> Sequence[Watch]:
+        """Namespaces, and what leaves those that are going."""
+        return [
+            Watch(self._namespaces, lambda namespace: [key_of(namespace)]),
+            *(Watch(informer, self._going_namespace) for informer in self._contents),
+        ]
+
+    async def reconcile(self, key: str) -> Result:
+        """Delete what is left; when nothing is, finalize."""
+        namespace = self._namespaces.cache.get(key)
+        if namespace is None or not _must_empty(namespace):
+            return DONE
+        left = 0
+        for kind in self._kinds:
+            left += await self._empty(kind, key)
+        if left == 0:
+            done = clone(namespace)
+            done.spec.finalizers = [f for f in done.spec.finalizers if f != FINALIZER]
+            await self._finalize(done)
+        # Otherwise the last object to go wakes us: it needs its grace or its finalizers.
+        return DONE
+
+    async def _finalize(self, namespace: Namespace) -> None:
+        try:
+            await self._client.update(NAMESPACE, namespace, subresource="finalize")
+        except NotFound:
+            return
+
+    async def _empty(self, kind: Kind[Any], namespace: str) -> int:
+        """Delete all objects of a kind; returns how many are still there."""
+        for obj_page in await self._pages(kind, namespace):
+            for start in range(0, len(obj_page), DELETE_AT_ONCE):
+                part = obj_page[start : start + DELETE_AT_ONCE]
+                await asyncio.gather(*(self._delete(kind, obj) for obj in part))
+        page = await self._client.list(kind, Where(namespace=namespace), limit=1)
+        return len(page.items)
+
+    async def _pages(self, kind: Kind[Any], namespace: str) -> list[list[Any]]:
+        pages, token = [], ""
+        while True:
+            page = await self._client.list(
+                kind, Where(namespace=namespace), limit=PAGE, continue_token=token
+            )
+            pages.append(page.items)
+            token = page.continue_token
+            if not token:
+                return pages
+
+    async def _delete(self, kind: Kind[Any], obj: KubeObject) -> None:
+        meta = obj.metadata
+        if meta.deletionTimestamp is not None:
+            return
+        try:
+            await self._client.delete(
+                kind,
+                meta.name,
+                namespace=meta.namespace,
+                options=DeleteOptions(uid=meta.uid, propagation="Background"),
+            )
+        except NotFound:
+            return
+
+    def _going_namespace(self, obj: KubeObject) -> Iterable[str]:
+        namespace = self._namespaces.cache.get(obj.metadata.namespace)
+        return (key_of(namespace),) if namespace is not None and _must_empty(namespace) else ()
+
+
+def _must_empty(namespace: Namespace) -> bool:
+    return (
+        namespace.metadata.deletionTimestamp is not None and FINALIZER in namespace.spec.finalizers
+    )

@@ -1,0 +1,66 @@
+"""All controllers, in one list; assembly runs each in a `client.controller.Runner`.
+
+Adding a controller is adding its file and a line here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.api.kind import Kind
+from appliance.api.kinds.core.event import EVENT
+from appliance.api.kinds.table import KINDS
+from appliance.client.base import Client
+from appliance.client.controller import Controller, Runner
+from appliance.client.events import Recorder
+from appliance.client.informer import Informers
+from appliance.control.controllers.accounts import Accounts
+from appliance.control.controllers.endpoints import EndpointsController
+from appliance.control.controllers.endpointslices import EndpointSliceController
+from appliance.control.controllers.evictions import Evictions
+from appliance.control.controllers.garbage import GarbageCollector
+from appliance.control.controllers.namespace import NamespaceController
+from appliance.control.controllers.nodelife import NodeLife
+from appliance.control.controllers.podgc import PodCollector
+from appliance.control.controllers.replication import Replication
+from appliance.kit.clock import Clock
+
+WORKERS = 4
+"""Keys of one controller worked on at once: mostly they wait for the store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerOptions:
+    """What controllers must be told; `root_ca_pem` goes into every namespace."""
+
+    root_ca_pem: str = ""
+    kinds: Sequence[Kind[Any]] = KINDS
+
+
+def build(
+    client: Client,
+    informers: Informers,
+    *,
+    clock: Clock,
+    recorder: Recorder,
+    options: ControllerOptions,
+) -> list[Controller]:
+    """Make every controller."""
+    # Events belong to nobody and are many: the collector need not keep them in memory.
+    owned = [kind for kind in options.kinds if kind is not EVENT]
+    return [
+        Replication(client, informers, clock=clock, recorder=recorder),
+        EndpointsController(client, informers),
+        EndpointSliceController(client, informers),
+        Accounts(client, informers, root_ca_pem=options.root_ca_pem),
+        NamespaceController(client, informers, options.kinds),
+        GarbageCollector(client, informers, owned),
+        NodeLife(client, informers, clock=clock, recorder=recorder),
+        Evictions(client, informers, clock=clock, recorder=recorder),
+        PodCollector(client, informers, clock=clock),
+    ]
+
+
+def runners(controllers: Sequence[Controller], clock: Clock) -> list[Runner]:
+    """Give each controller its runner."""
+    return [Runner(controller, clock=clock, workers=WORKERS) for controller in controllers]
