@@ -1,0 +1,1 @@
+"""Images that the node makes itself, without a registry."""

@@ -1,0 +1,55 @@
+"""A blocking SDK behind async calls: bounded pools and deadlines.
+
+The Docker and Podman drivers make every SDK call through here. Two pools, because they wait for
+different things: `quick` calls are the engine's own work (create, inspect: 4 threads suffice on
+2 cores, more only make each call slower; measured), `slow` ones wait for containers, registries
+or disks (stop with its grace, pull, load) and must not keep the quick ones out.
+
+A deadline frees the caller at once; the thread comes free when the SDK's own time-out, which
+the drivers set no later, ends the request. Streams need no threads: see `streams.py`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+
+QUICK_THREADS = 4
+SLOW_THREADS = 32  # pods that may be ending at the same time before the next has to wait
+QUICK_DEADLINE_S = 60.0  # an engine that starts 30 containers at once answers after 10 s
+
+
+class Threads:
+    """The threads of one driver."""
+
+    def __init__(self, name: str, quick: int = QUICK_THREADS, slow: int = SLOW_THREADS) -> None:
+        self._quick = ThreadPoolExecutor(quick, thread_name_prefix=f"{name}-quick")
+        self._slow = ThreadPoolExecutor(slow, thread_name_prefix=f"{name}-slow")
+
+    async def quick(self, call: Callable[[], T], timeout_s: float = QUICK_DEADLINE_S) -> T:
+        """Run a call that only costs the engine's own time.
+
+        Raises:
+            TimeoutError: no answer in time.
+        """
+        return await _within(self._quick, call, timeout_s)
+
+    async def slow(self, call: Callable[[], T], timeout_s: float) -> T:
+        """Run a call that waits for something outside the engine.
+
+        Raises:
+            TimeoutError: no answer in time.
+        """
+        return await _within(self._slow, call, timeout_s)
+
+    def close(self) -> None:
+        """Take no more calls; idle threads end now, busy ones after their call."""
+        for pool in (self._quick, self._slow):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _within(pool: ThreadPoolExecutor, call: Callable[[], T], timeout_s: float) -> T:
+    async with asyncio.timeout(timeout_s):
+        return await asyncio.get_running_loop().run_in_executor(pool, call)
