@@ -22,6 +22,8 @@ HASH = "appliance.container.hash"
 """Hash of the container's spec; another hash means: make it anew."""
 RESTART_COUNT = "appliance.restart-count"
 """How many containers of this name the pod had before this one."""
+STREAK = "appliance.streak"
+"""How many quick ends in a row came before this container: the back-off's whole memory."""
 SANDBOX = "appliance.sandbox"
 """Id of the sandbox container whose namespaces this one joined."""
 GRACE_S = "appliance.grace-s"
@@ -72,5 +74,10 @@ def container_name(container: str, pod: PodRef, attempt: int) -> str:
 
 def restart_count(marks: Mapping[str, str]) -> int:
     """The restart count of a container; 0 if the mark is missing or spoilt."""
-    text = marks.get(RESTART_COUNT, "")
+    return number(marks, RESTART_COUNT)
+
+
+def number(marks: Mapping[str, str], mark: str) -> int:
+    """A mark that holds a number; 0 if it is missing or spoilt."""
+    text = marks.get(mark, "")
     return int(text) if text.isdecimal() else 0

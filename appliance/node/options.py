@@ -1,0 +1,51 @@
+"""What an agent must be told; made by `assembly` from the Config."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """Where the node's HTTPS API listens and with which certificates; port 0 takes a free one.
+
+    `client_ca_path` names the CA whose certificates callers must show.
+    """
+
+    host: str = "0.0.0.0"  # noqa: S104 - the API server calls from other hosts
+    port: int = 10250
+    cert_path: Path = Path()
+    key_path: Path = Path()
+    client_ca_path: Path = Path()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOptions:
+    """One node."""
+
+    node_name: str
+    node_ip: str
+    data_dir: Path
+    cluster_id: str
+    pause_image: str
+    cluster_dns: str = "10.43.0.10"
+    cluster_domain: str = "cluster.local"
+    pod_cidr: str = ""
+    """The node's range; "" takes what the API put into the Node's spec.podCIDR."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[str, ...] = ()
+    """`key=value:Effect`, as --node-taint takes them."""
+    serve: ServeOptions | None = field(default_factory=ServeOptions)
+    """None: no HTTPS API of the node's own."""
+    kubernetes_host: str = ""
+    """Address that containers get as KUBERNETES_SERVICE_HOST while that service is not known."""
+    kubernetes_port: int = 443
+    manifest_path: Path | None = None
+    """File or folder of static pods."""
+    file_check_s: float = 20.0
+    relist_s: float = 60.0
+    """Safety net: every pod is looked at this often even if nothing was heard."""
+    heartbeat_s: float = 10.0
+    status_s: float = 300.0
+    """The node's status is written this often even if nothing changed."""
+    pods_max: int = 110

@@ -1,0 +1,1 @@
+"""Pods on this node: decide what to do (pure), do it, say what is."""

@@ -1,0 +1,66 @@
+"""See that an image is here, by pull policy; one pull per image at a time.
+
+Called by `execute`; node-wide. At most PULLS_MAX images are fetched at once: a small host's
+uplink and disk get slower, not faster, with more.
+"""
+
+import asyncio
+from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+from appliance.node.runtimes.base import Image, PullFailed, Runtime
+
+PULLS_MAX = 2
+
+ALWAYS = "Always"
+IF_NOT_PRESENT = "IfNotPresent"
+NEVER = "Never"
+
+
+class ImageFault(Exception):
+    """The image is not to be had; `reason` is the waiting reason of the container."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Images:
+    """The images of this node."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._slots = asyncio.Semaphore(PULLS_MAX)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def fetch(
+        self, name: str, policy: str, on_pull: Callable[[], None]
+    ) -> tuple[Image, bool]:
+        """The image, and whether it had to be pulled; `on_pull` is called before a pull.
+
+        Raises:
+            ImageFault: it is not here and may not or can't be fetched.
+        """
+        wanted = policy or default_policy(name)
+        lock = self._locks.setdefault(name, asyncio.Lock())
+        async with lock:
+            found = await self._runtime.image(name)
+            if found is not None and wanted != ALWAYS:
+                return found, False
+            if wanted == NEVER:
+                text = f'Container image "{name}" is not present with pull policy of Never'
+                raise ImageFault("ErrImageNeverPull", text)
+            async with self._slots:
+                on_pull()
+                try:
+                    return await self._runtime.pull(name), True
+                except PullFailed as error:
+                    raise ImageFault("ErrImagePull", str(error)) from error
+
+
+def default_policy(name: str) -> str:
+    """Always for no tag or `latest`, IfNotPresent for any other tag or a digest."""
+    if "@" in name:
+        return IF_NOT_PRESENT
+    tag = name.rpartition("/")[2].partition(":")[2]
+    return ALWAYS if tag in {"", "latest"} else IF_NOT_PRESENT

@@ -1,0 +1,130 @@
+"""Tell the API what became of pods: status writes and final deletes.
+
+Workers leave the newest status of their pod here and never wait. One loop writes them out, the
+oldest first; while the API is away it waits and keeps only the newest status of each pod, so it
+is bounded by the number of pods.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from appliance.api.errors import ApiError, Conflict, NotFound
+from appliance.api.kinds.core.pod.kind import POD, Pod
+from appliance.api.kinds.core.pod.status import PodStatus
+from appliance.client.base import Client, DeleteOptions, PatchType
+from appliance.kit import jsonio
+from appliance.kit.backoff import Backoff
+from appliance.kit.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+PAUSES = Backoff(base_s=0.2, maximum_s=10.0)
+LASTING_CODES = range(400, 429)
+"""The request itself is wrong: sending it again changes nothing."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    pod: Pod
+    status: PodStatus | None = None
+    delete: bool = False
+
+
+class Reports:
+    """The way from workers to the API."""
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._waiting: dict[str, _Entry] = {}
+        self._sent: dict[str, dict[str, Any]] = {}
+        self._wake = asyncio.Event()
+
+    def report(self, pod: Pod, status: PodStatus) -> None:
+        """Send this status when it is this pod's turn; replaces one that still waits."""
+        entry = self._waiting.setdefault(pod.metadata.uid, _Entry(pod))
+        entry.pod, entry.status = pod, status
+        self._wake.set()
+
+    def confirm_deletion(self, pod: Pod) -> None:
+        """After its status: let the API forget the pod."""
+        entry = self._waiting.setdefault(pod.metadata.uid, _Entry(pod))
+        entry.delete = True
+        self._wake.set()
+
+    def forget(self, uid: str) -> None:
+        """The pod is gone."""
+        self._sent.pop(uid, None)
+        self._waiting.pop(uid, None)
+
+    async def run(self) -> None:
+        """Write out until cancelled."""
+        failures = 0
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                uid = next(iter(self._waiting))
+                entry = self._waiting.pop(uid)
+                try:
+                    await self._send(uid, entry)
+                    failures = 0
+                except (ApiError, OSError) as error:
+                    failures += 1
+                    self._put_back(uid, entry)
+                    pause = PAUSES.delay(failures)
+                    log.warning("status not written", error=str(error), again_in_s=pause)
+                    await self._clock.sleep(pause)
+
+    def _put_back(self, uid: str, entry: _Entry) -> None:
+        """What came in meanwhile is newer."""
+        newer = self._waiting.get(uid)
+        if newer is None:
+            self._waiting[uid] = entry
+            return
+        newer.delete = newer.delete or entry.delete
+        if newer.status is None:
+            newer.status = entry.status
+
+    async def _send(self, uid: str, entry: _Entry) -> None:
+        meta = entry.pod.metadata
+        if entry.status is not None:
+            await self._send_status(uid, entry.pod, entry.status)
+        if not entry.delete:
+            return
+        try:
+            options = DeleteOptions(grace_period_s=0, uid=uid)
+            await self._client.delete(POD, meta.name, namespace=meta.namespace, options=options)
+        except (NotFound, Conflict):
+            pass  # gone already, or a pod of the same name stands in its place
+        self._sent.pop(uid, None)
+
+    async def _send_status(self, uid: str, pod: Pod, status: PodStatus) -> None:
+        made: dict[str, Any] = jsonio.loads(jsonio.dumps(status))
+        before = self._sent.get(uid)
+        if before is None:
+            before = jsonio.loads(jsonio.dumps(pod.status))
+        if made == before:
+            return
+        # a merge patch replaces lists whole and removes what is null
+        gone = {name: None for name in before if name not in made}
+        body = {"metadata": {"uid": uid}, "status": made | gone}
+        try:
+            await self._client.patch(
+                POD,
+                pod.metadata.name,
+                body,
+                namespace=pod.metadata.namespace,
+                how=PatchType.MERGE,
+                subresource="status",
+            )
+        except (NotFound, Conflict):
+            return  # the pod is gone, or another one has its name
+        except ApiError as error:
+            if error.code not in LASTING_CODES:
+                raise
+            log.error("status refused", pod=pod.metadata.name, error=str(error))
+        self._sent[uid] = made

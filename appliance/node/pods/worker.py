@@ -1,0 +1,195 @@
+"""One pod's worker: look, plan, report, act; again until there is nothing to do; then wait.
+
+`Workers` makes one per pod uid and ends it when the pod is gone. A worker is woken by the engine's
+events, a new wish, a probe's verdict, the end of something that went on beside it, or a deadline;
+it never asks why it was woken.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+
+from appliance.api.kinds.core.pod.kind import Pod
+from appliance.kit.backoff import Backoff
+from appliance.kit.tasks import Tasks
+from appliance.node.pods import actions as do
+from appliance.node.pods.bell import Bell
+from appliance.node.pods.execute import Hands, Parts
+from appliance.node.pods.plan import Plan, plan
+from appliance.node.pods.probes import Probes, Watched
+from appliance.node.pods.status import Place, status
+from appliance.node.pods.view import Ending, Health, Memory, View, sort_out
+from appliance.node.runtimes import marks
+from appliance.node.runtimes.base import Container, State
+
+log = structlog.get_logger(__name__)
+
+ROUNDS_MAX = 50
+"""Looks in a row; more would be a plan that does not come to rest."""
+PAUSES = Backoff(base_s=0.5, maximum_s=30.0)
+MESSAGE_MAX = 4096
+"""Bytes of a termination message that are shown, as the API has it."""
+
+
+class Worker:
+    """Brings one pod to where it should be and keeps it there."""
+
+    def __init__(self, pod: Pod, parts: Parts, tasks: Tasks) -> None:
+        self._pod = pod
+        self._parts = parts
+        self._ending: Ending | None = None
+        self._memory = Memory(last=pod.status)
+        self._adopting = True
+        self._gone = False
+        self._failures = 0
+        self._refresh = False
+        self._bell = Bell(tasks, parts.clock)
+        self._hands = Hands(parts, self._memory, tasks=tasks, ring=self._bell.ring)
+        self._probes = Probes(
+            checker=parts.checker,
+            memory=self._memory,
+            tasks=tasks,
+            clock=parts.clock,
+            events=parts.events,
+            ring=self._bell.ring,
+        )
+
+    @property
+    def pod(self) -> Pod:
+        """The wish as last heard."""
+        return self._pod
+
+    @property
+    def memory(self) -> Memory:
+        """For the node's own API: addresses, the last status."""
+        return self._memory
+
+    def wish(self, pod: Pod, ending: Ending | None) -> None:
+        """The newest wish; an ending can't be taken back, only be made sooner."""
+        self._pod = pod
+        if ending is not None:
+            self._ending = ending
+        self._bell.ring()
+
+    def ring(self) -> None:
+        """Look again."""
+        self._bell.ring()
+
+    def refresh(self) -> None:
+        """Look again, and bring changed ConfigMaps and Secrets into the volumes."""
+        self._refresh = True
+        self._bell.ring()
+
+    async def run(self) -> None:
+        """Work until the pod is gone from this node."""
+        while not self._gone:
+            try:
+                await self._come_to_rest()
+                self._failures = 0
+            except Exception as error:  # noqa: BLE001 - the top of the loop: anything is tried again
+                self._failures += 1
+                pause = PAUSES.delay(self._failures)
+                meta = self._pod.metadata
+                log.warning(
+                    "pod not in step",
+                    pod=f"{meta.namespace}/{meta.name}",
+                    error=f"{type(error).__name__}: {error}",
+                    again_in_s=pause,
+                )
+                self._bell.ring_at(self._parts.clock.wall() + pause)
+            if not self._gone:
+                await self._bell.wait()
+
+    async def _come_to_rest(self) -> None:
+        if self._refresh:
+            self._refresh = False
+            self._memory.volumes_ready = False
+        for _ in range(ROUNDS_MAX):
+            view = await self._look()
+            now = self._parts.clock.wall()
+            decision = plan(view, now)
+            self._report(view, decision, now)
+            self._watch_probes(view)
+            if decision.wake_at is not None:
+                self._bell.ring_at(decision.wake_at)
+            if not decision.actions:
+                return
+            await self._act(decision.actions)
+            if self._gone:
+                return
+        raise RuntimeError(f"the plan did not come to rest in {ROUNDS_MAX} rounds")
+
+    async def _look(self) -> View:
+        options = self._parts.options
+        seen = await self._parts.runtime.list(
+            marks.of_pod(options.cluster_id, self._pod.metadata.uid)
+        )
+        sandboxes, containers = sort_out(seen)
+        if self._adopting:
+            self._adopt(seen)
+        return View(
+            pod=self._pod,
+            memory=self._memory,
+            ending=self._ending,
+            sandboxes=sandboxes,
+            containers=containers,
+            messages={c.id: self._last_words(c) for c in seen if c.state is State.EXITED},
+        )
+
+    def _adopt(self, seen: Sequence[Container]) -> None:
+        """After an agent restart: what the last status said of a running container still holds
+        until its probes say otherwise.
+        """
+        self._adopting = False
+        said = {
+            s.containerID.partition("://")[2]: s
+            for s in (
+                *self._memory.last.containerStatuses,
+                *self._memory.last.initContainerStatuses,
+            )
+        }
+        for container in seen:
+            before = said.get(container.id)
+            if before is not None and container.state is State.RUNNING:
+                self._memory.health[container.id] = Health(
+                    started=True if before.started else None,
+                    ready=True if before.ready else None,
+                )
+
+    def _last_words(self, dead: Container) -> str:
+        name = dead.marks.get(marks.CONTAINER_NAME, "")
+        if not name or name == marks.SANDBOX_NAME:
+            return dead.error
+        folder = self._parts.volumes.folder(self._pod)
+        path = folder.termination_log(name, marks.restart_count(dead.marks))
+        try:
+            with path.open("rb") as stream:
+                words = stream.read(MESSAGE_MAX)
+        except OSError:
+            return dead.error
+        return words.decode(errors="replace") or dead.error
+
+    def _report(self, view: View, decision: Plan, now: float) -> None:
+        place = Place(self._parts.options.node_ip, self._parts.engine)
+        made = status(view, decision, place, now)
+        if made != self._memory.last:
+            self._memory.last = made
+            self._parts.reports.report(self._pod, made)
+
+    def _watch_probes(self, view: View) -> None:
+        every = (*self._pod.spec.initContainers, *self._pod.spec.containers)
+        watched = [
+            Watched(wish, newest)
+            for wish in every
+            if (newest := view.newest(wish.name)) is not None
+            and newest.state is State.RUNNING
+            and newest.id not in self._memory.stopping
+            and newest.id not in self._memory.hooks
+        ]
+        self._probes.keep(self._pod, self._memory.address, watched)
+
+    async def _act(self, actions: Sequence[do.Action]) -> None:
+        for action in actions:
+            await self._hands.carry_out(action, self._pod)
+            if isinstance(action, do.TearDown):
+                self._gone = True

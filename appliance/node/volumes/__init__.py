@@ -1,0 +1,1 @@
+"""Volumes of pods: host folders that are mounted into containers."""

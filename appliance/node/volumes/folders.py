@@ -1,0 +1,54 @@
+"""emptyDir and hostPath.
+
+An emptyDir is a folder that anybody may write to, as containers run under any user; it lives as
+long as the pod. `medium: Memory` gets a folder on disk too: a tmpfs of ours would have to be
+mounted again after each reboot before the engine starts its containers.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from appliance.api.kinds.core.pod.volumes import HostPathVolumeSource
+from appliance.node.volumes.base import VolumeFault
+
+ANYBODY = 0o777
+
+
+def empty_dir(path: Path, group: int | None) -> None:
+    """Make the folder once; what is in it stays."""
+    path.mkdir(parents=True, exist_ok=True)
+    mode = ANYBODY | (stat.S_ISGID if group is not None else 0)
+    if group is not None and path.stat().st_gid != group:
+        os.chown(path, -1, group)
+    if stat.S_IMODE(path.stat().st_mode) != mode:
+        path.chmod(mode)
+
+
+def host_path(source: HostPathVolumeSource) -> Path:
+    """Check (and for the *OrCreate types make) what the path should be.
+
+    Raises:
+        VolumeFault: it is not there, or something else.
+    """
+    path = Path(source.path)
+    kind = source.type or ""
+    if kind == "DirectoryOrCreate":
+        path.mkdir(parents=True, exist_ok=True, mode=0o755)
+    elif kind == "FileOrCreate" and not path.exists():
+        path.touch(mode=0o644)
+    fits = {
+        "": lambda: True,
+        "DirectoryOrCreate": path.is_dir,
+        "Directory": path.is_dir,
+        "FileOrCreate": path.is_file,
+        "File": path.is_file,
+        "Socket": path.is_socket,
+        "CharDevice": path.is_char_device,
+        "BlockDevice": path.is_block_device,
+    }.get(kind)
+    if fits is None or not fits():
+        raise VolumeFault(f"hostPath type check failed: {path} is not a {kind}")
+    if not path.exists():  # type "": engines make a folder of it, as kubelets do
+        path.mkdir(parents=True, mode=0o755)
+    return path

@@ -1,0 +1,111 @@
+"""Set up and tear down all volumes of a pod.
+
+Called by `pods/execute.py`. Files are small and local, so they are written on the event loop;
+removing a big emptyDir is not, and goes to a thread.
+"""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from appliance.api.kinds.core.pod.kind import Pod
+from appliance.api.kinds.core.pod.volumes import Volume
+from appliance.node.volumes.base import Materials, PodFolder, VolumeFault, folder_of
+from appliance.node.volumes.folders import empty_dir, host_path
+from appliance.node.volumes.projected import files_of, write_files
+
+
+class Volumes:
+    """The volumes of this node's pods, under one data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+
+    def folder(self, pod: Pod) -> PodFolder:
+        """The pod's folder."""
+        return folder_of(self._data_dir, pod)
+
+    def set_up(self, pod: Pod, materials: Materials) -> None:
+        """Make and fill every volume; harmless when they are there.
+
+        Raises:
+            VolumeFault: one can't be set up.
+        """
+        folder = self.folder(pod)
+        context = pod.spec.securityContext
+        group = context.fsGroup if context is not None else None
+        for volume in pod.spec.volumes:
+            try:
+                self._set_up_one(folder, pod, volume, materials=materials, group=group)
+            except VolumeFault as fault:
+                text = f'MountVolume.SetUp failed for volume "{volume.name}" : {fault}'
+                raise VolumeFault(text) from fault
+            except OSError as error:
+                text = f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
+                raise VolumeFault(text) from error
+
+    def paths(self, pod: Pod) -> dict[str, str]:
+        """Host path of each volume by name."""
+        folder = self.folder(pod)
+        return {volume.name: str(_path(folder, volume)) for volume in pod.spec.volumes}
+
+    async def tear_down(self, pod: Pod) -> None:
+        """Remove the pod's folder with all that is in it."""
+        await asyncio.to_thread(shutil.rmtree, self.folder(pod).root, ignore_errors=True)
+
+    async def keep_only(self, uids: frozenset[str]) -> None:
+        """Remove the folders of pods that are no more."""
+        root = self._data_dir / "agent" / "pods"
+        names = [path for path in root.glob("*") if path.is_dir() and path.name not in uids]
+        for path in names:
+            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+
+    def _set_up_one(
+        self,
+        folder: PodFolder,
+        pod: Pod,
+        volume: Volume,
+        *,
+        materials: Materials,
+        group: int | None,
+    ) -> None:
+        path = _path(folder, volume)
+        if volume.hostPath is not None:
+            host_path(volume.hostPath)
+        elif _plugin(volume) == "empty-dir":
+            empty_dir(path, group)
+        else:
+            write_files(path, files_of(pod, volume, materials), group)
+
+
+def _path(folder: PodFolder, volume: Volume) -> Path:
+    if volume.hostPath is not None:
+        return Path(volume.hostPath.path)
+    return folder.volume(_plugin(volume), volume.name)
+
+
+def _plugin(volume: Volume) -> str:
+    """Folder name of the volume's kind.
+
+    Raises:
+        VolumeFault: a kind that this node does not know.
+    """
+    if volume.configMap is not None:
+        return "configmap"
+    if volume.secret is not None:
+        return "secret"
+    if volume.projected is not None:
+        return "projected"
+    if volume.downwardAPI is not None:
+        return "downward-api"
+    others = (
+        volume.persistentVolumeClaim,
+        volume.nfs,
+        volume.csi,
+        volume.ephemeral,
+        volume.image,
+        volume.iscsi,
+    )
+    if volume.emptyDir is None and any(source is not None for source in others):
+        raise VolumeFault(f'no plugin on this node can set up volume "{volume.name}"')
+    return "empty-dir"
