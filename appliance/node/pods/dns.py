@@ -47,6 +47,8 @@ def parse_resolv_conf(text: str) -> Resolver:
                 searches = words[1:]
             case "options":
                 options.extend(words[1:])
+            case _:
+                pass
     return Resolver(tuple(nameservers), tuple(searches), tuple(options))
 
 

@@ -4,7 +4,7 @@
 when to try again, what goes on beside it. It decides nothing: `plan` reads the memory and does.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -81,7 +81,7 @@ class Hands:
         self._ring = ring
         self._preparer = Preparer(parts.volumes, parts.inputs, parts.options, parts.facts)
 
-    async def carry_out(self, action: do.Action, pod: Pod) -> None:  # noqa: C901, PLR0912 - one table
+    async def carry_out(self, action: do.Action, pod: Pod) -> None:
         """Do it; failures that have a place in the status are kept in the memory.
 
         Raises:
@@ -96,13 +96,13 @@ class Hands:
                 self._memory.address = ""
             case do.FetchImage(wish):
                 self._memory.images[wish.name] = ImageUnderway()
-                self._tasks.spawn(f"image/{wish.name}", self._fetch(pod, wish))
+                _ = self._tasks.spawn(f"image/{wish.name}", self._fetch(pod, wish))
             case do.StartContainer():
                 await self._start(pod, action)
             case do.StopContainer():
                 ends = self._parts.clock.wall() + action.grace_s
                 self._memory.stopping[action.container_id] = ends
-                self._tasks.spawn(f"stop/{action.name}", self._stop(pod, action))
+                _ = self._tasks.spawn(f"stop/{action.name}", self._stop(pod, action))
             case do.KillContainer(container_id):
                 await _if_there(runtime.kill(container_id))
             case do.RemoveContainer(container_id):
@@ -114,8 +114,16 @@ class Hands:
                 self._parts.reports.confirm_deletion(pod)
 
     def _forget(self, container_id: str) -> None:
-        for table in (self._memory.stopping, self._memory.hooks, self._memory.health):
-            table.pop(container_id, None)  # type: ignore[attr-defined]
+        self._memory.stopping.pop(container_id, None)
+        self._memory.hooks.pop(container_id, None)
+        self._memory.health.pop(container_id, None)
+
+    async def refresh_volumes(self, pod: Pod) -> None:
+        """Bring changed ConfigMaps and Secrets to a running pod; what fails is left as it is."""
+        try:
+            await self._preparer.set_up_volumes(pod, self._memory.address)
+        except (VolumeFault, ApiError) as error:
+            log.warning("volumes not refreshed", pod=pod.metadata.name, error=str(error))
 
     # what stands below all containers
 
@@ -252,7 +260,8 @@ class Hands:
     def _after_start(self, pod: Pod, wish: ContainerWish, container_id: str) -> None:
         if wish.lifecycle is not None and wish.lifecycle.postStart is not None:
             self._memory.hooks[container_id] = Hook.RUNNING
-            self._tasks.spawn(f"postStart/{wish.name}", self._post_start(pod, wish, container_id))
+            hook = self._post_start(pod, wish, container_id)
+            _ = self._tasks.spawn(f"postStart/{wish.name}", hook)
 
     async def _post_start(self, pod: Pod, wish: ContainerWish, container_id: str) -> None:
         assert wish.lifecycle is not None  # noqa: S101 - the caller looked
@@ -310,9 +319,9 @@ class Hands:
         return fault
 
 
-async def _if_there(call: object) -> None:
+async def _if_there(call: Awaitable[None]) -> None:
     """Wait for a call on a container that may be gone by now."""
     try:
-        await call  # type: ignore[misc]
+        await call
     except NotThere:
         return

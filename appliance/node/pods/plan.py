@@ -151,8 +151,7 @@ def _has_floor(view: View, now: float, out: Plan) -> bool:
             return False
         if memory.address:
             out.actions.append(do.DetachNetwork())
-        attempt = 1 + marks.restart_count(view.sandboxes[0].marks) if view.sandboxes else 0
-        step = do.StartSandbox(attempt)
+        step = do.StartSandbox(_sandbox_attempt(view))
     elif not memory.address:
         step = do.AttachNetwork(sandbox.id, sandbox.pid)
     if step is None:
@@ -162,6 +161,13 @@ def _has_floor(view: View, now: float, out: Plan) -> bool:
     else:
         out.actions.append(step)
     return False
+
+
+def _sandbox_attempt(view: View) -> int:
+    if view.sandboxes:
+        return 1 + marks.restart_count(view.sandboxes[0].marks)
+    # somebody removed it: the address in the last status tells that there was one
+    return 1 if view.memory.last.podIP else 0
 
 
 def _next_wishes(view: View) -> list[tuple[ContainerWish, str]]:

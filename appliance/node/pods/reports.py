@@ -55,10 +55,10 @@ class Reports:
         entry.delete = True
         self._wake.set()
 
-    def forget(self, uid: str) -> None:
-        """The pod is gone."""
-        self._sent.pop(uid, None)
-        self._waiting.pop(uid, None)
+    def keep_only(self, uids: frozenset[str]) -> None:
+        """Forget what was sent for pods that are no more."""
+        for uid in self._sent.keys() - uids:
+            del self._sent[uid]
 
     async def run(self) -> None:
         """Write out until cancelled."""
@@ -126,5 +126,5 @@ class Reports:
         except ApiError as error:
             if error.code not in LASTING_CODES:
                 raise
-            log.error("status refused", pod=pod.metadata.name, error=str(error))
+            log.exception("status refused", pod=pod.metadata.name)
         self._sent[uid] = made

@@ -43,6 +43,8 @@ class Worker:
         self._gone = False
         self._failures = 0
         self._refresh = False
+        self.container_ids: frozenset[str] = frozenset()
+        """Of the last look: whose events are for this worker."""
         self._bell = Bell(tasks, parts.clock)
         self._hands = Hands(parts, self._memory, tasks=tasks, ring=self._bell.ring)
         self._probes = Probes(
@@ -60,6 +62,11 @@ class Worker:
         return self._pod
 
     @property
+    def was_deleted(self) -> bool:
+        """Whether the API asked for its end, as opposed to: it left the list."""
+        return self._ending is not None and self._ending.confirm
+
+    @property
     def memory(self) -> Memory:
         """For the node's own API: addresses, the last status."""
         return self._memory
@@ -70,6 +77,12 @@ class Worker:
         if ending is not None:
             self._ending = ending
         self._bell.ring()
+
+    def drop(self, ending: Ending) -> None:
+        """Nobody wants the pod any more; an ending that has begun goes on."""
+        if self._ending is None:
+            self._ending = ending
+            self._bell.ring()
 
     def ring(self) -> None:
         """Look again."""
@@ -103,7 +116,8 @@ class Worker:
     async def _come_to_rest(self) -> None:
         if self._refresh:
             self._refresh = False
-            self._memory.volumes_ready = False
+            if self._memory.volumes_ready and self._ending is None:
+                await self._hands.refresh_volumes(self._pod)
         for _ in range(ROUNDS_MAX):
             view = await self._look()
             now = self._parts.clock.wall()
@@ -124,6 +138,7 @@ class Worker:
         seen = await self._parts.runtime.list(
             marks.of_pod(options.cluster_id, self._pod.metadata.uid)
         )
+        self.container_ids = frozenset(c.id for c in seen)
         sandboxes, containers = sort_out(seen)
         if self._adopting:
             self._adopt(seen)
