@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from appliance.api import quantity, timestamps
-from appliance.api.errors import BadRequest
+from appliance.api.errors import BadRequest, Invalid, invalid
+from appliance.api.faults import wrong
 from appliance.api.fieldtypes import Shape, fields_of, shape_of_struct
 from appliance.api.schema import Message
 from appliance.kit import jsonio
@@ -47,6 +48,12 @@ def heading(body_kind: str, body_version: str, kind: str) -> str:
 def strict_error(title: str, warnings: list[str]) -> BadRequest:
     """What fieldValidation=Strict answers where Warn would only warn."""
     return BadRequest(f"{title}strict decoding error: {', '.join(warnings)}")
+
+
+def strict_patch_error(shown: str, warnings: list[str]) -> Invalid:
+    """What Strict answers to a patch; `shown` is the patch or the patched object as text."""
+    problem = f"strict decoding error: {', '.join(warnings)}"
+    return invalid("", "", "", [wrong("patch", shown, problem)])
 
 
 def decode(struct: type[M], data: Any, *, title: str = "") -> tuple[M, list[str]]:
