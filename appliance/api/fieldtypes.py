@@ -42,6 +42,32 @@ _GO_NAMES = {
 }
 
 
+ATOMIC_STRUCTS = frozenset({
+    "ConfigMapKeySelector",
+    "CrossVersionObjectReference",
+    "EndpointAddress",
+    "EndpointPort",
+    "FileKeySelector",
+    "LabelSelector",
+    "LocalObjectReference",
+    "NodeSelector",
+    "NodeSelectorTerm",
+    "ObjectFieldSelector",
+    "ObjectReference",
+    "ResourceFieldSelector",
+    "RoleRef",
+    "ScopeSelector",
+    "ScopedResourceSelectorRequirement",
+    "SecretKeySelector",
+    "SecretReference",
+    "ServiceBackendPort",
+    "Subject",
+    "TopologySelectorTerm",
+    "TypedLocalObjectReference",
+})  # fmt: skip
+"""Types that one manager owns as a whole wherever they stand (structType=atomic upstream)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What a value is: a scalar by name, a struct, or a list or map of `element`."""
@@ -50,6 +76,14 @@ class Shape:
     scalar: str = ""
     struct: type[Message] | None = None
     element: "Shape | None" = None
+
+    def is_atomic(self, rules: Rules) -> bool:
+        """Whether one manager owns such a value as a whole; lists are unless they say else."""
+        if self.form == "list":
+            return rules.list_type not in {"map", "set"}
+        if self.struct is not None and self.struct.__name__ in ATOMIC_STRUCTS:
+            return True
+        return self.form == "scalar" or rules.map_type == "atomic"
 
     @property
     def go_name(self) -> str:
