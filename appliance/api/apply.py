@@ -83,15 +83,14 @@ def _apply(
     force: bool,
 ) -> tuple[dict[str, Any], Owners]:
     """Merge, prune, and hand over what changed; upstream's Updater.Apply."""
-    stated = fieldsets.without_below(
-        fieldsets.of_object(kind_type, patch), resets(kind_type, who.subresource)
-    )
+    ignored = resets(kind_type, who.subresource)
+    stated = fieldsets.without_below(fieldsets.of_object(kind_type, patch), ignored)
     last = owners.get(who.identity)
     owners = dict(owners)
     owners[who.identity] = Owner(who, stated, last.time if last else "")
     after = merge(kind_type, live, patch)
     after = _prune(kind_type, after, owners=owners, last=last.fields if last else EMPTY)
-    difference = fieldsets.compare(kind_type, live, after)
+    difference = fieldsets.compare(kind_type, live, after).without(ignored)
     others = {i: o for i, o in owners.items() if i != who.identity}
     taken = {i: o.fields & difference.touched for i, o in others.items()}
     if not force and any(taken.values()):
@@ -149,9 +148,11 @@ def _without_entries(obj: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conflict(taken: list[tuple[Manager, FieldSet]]) -> Conflict:
-    found = sorted(
-        ((str(who), fieldsets.show(path)) for who, fields in taken for path in fields),
-    )
+    found = [
+        (str(who), fieldsets.show(path))
+        for who, fields in sorted(taken, key=lambda pair: str(pair[0]))
+        for path in fieldsets.in_order(fields)
+    ]
     causes = [Cause("FieldManagerConflict", f"conflict with {who}", path) for who, path in found]
     if len(found) == 1:
         who, path = found[0]

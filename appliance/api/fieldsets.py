@@ -29,8 +29,8 @@ ABSENT: Any = object()
 
 NO_RULES = Rules()
 
-_KEY_DEFAULTS: Mapping[str, Any] = {"protocol": "TCP"}
-"""List keys that upstream's schema gives a default: a port without protocol is a TCP port."""
+_KEY_DEFAULTS: Mapping[str, Any] = {"protocol": "TCP", "name": ""}
+"""List keys with a default: a port is a TCP port, and references may lack their name."""
 
 
 class FieldSetError(ValueError):
@@ -100,6 +100,13 @@ def show_keys(keys: Mapping[str, Any]) -> str:
     """`[port=80,protocol="TCP"]`."""
     inside = ",".join(f"{k}={jsonio.dumps(v).decode()}" for k, v in keys.items())
     return f"[{inside}]"
+
+
+def in_order(fields: FieldSet) -> list[Path]:
+    """Sort as upstream walks a set: at each level what ends there comes first."""
+    return sorted(
+        fields, key=lambda path: [(place < len(path) - 1, s) for place, s in enumerate(path)]
+    )
 
 
 def without_below(fields: FieldSet, roots: Iterable[Path]) -> FieldSet:
@@ -177,6 +184,12 @@ class Difference:
     def touched(self) -> FieldSet:
         """Added and modified paths."""
         return frozenset(self.added | self.modified)
+
+    def without(self, roots: Iterable[Path]) -> "Difference":
+        """Leave out what lies at or below these paths."""
+        roots = tuple(roots)
+        parts = (self.added, self.modified, self.removed)
+        return Difference(*(set(without_below(frozenset(part), roots)) for part in parts))
 
 
 def compare(struct: type[Message], old: Any, new: Any) -> Difference:

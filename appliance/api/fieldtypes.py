@@ -54,6 +54,7 @@ ATOMIC_STRUCTS = frozenset({
     "NodeSelectorTerm",
     "ObjectFieldSelector",
     "ObjectReference",
+    "OwnerReference",
     "ResourceFieldSelector",
     "RoleRef",
     "ScopeSelector",

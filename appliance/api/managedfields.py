@@ -105,7 +105,12 @@ def on_update(
         return []  # untracked objects stay untracked until somebody applies
     live = blank(kind_type) if old is None else old
     who = Manager(manager, "Update", api_version, subresource)
-    owners = track(kind_type, live, new, owners=owners, who=who, now=now)
+    try:
+        owners = track(kind_type, live, new, owners=owners, who=who, now=now)
+    except fieldsets.FieldSetError:
+        # Elements without their keys: validation refuses most; upstream, too, lets the rest pass
+        # without noting who wrote it.
+        return write(owners)
     return write(_fold_oldest(owners))
 
 
@@ -119,12 +124,11 @@ def track(
     now: str,
 ) -> Owners:
     """Take what changed from everybody and give what was set to the writer."""
-    difference = fieldsets.compare(kind_type, old, new)
+    difference = fieldsets.compare(kind_type, old, new).without(resets(kind_type, who.subresource))
     gained = difference.touched
     lost = gained | difference.removed
     kept = {i: replace(o, fields=o.fields - lost) for i, o in owners.items()}
-    gained = fieldsets.without_below(gained - STRIPPED, resets(kind_type, who.subresource))
-    if gained:
+    if gained := gained - STRIPPED:
         before = kept.get(who.identity)
         fields = gained | (before.fields if before else EMPTY)
         kept[who.identity] = Owner(who, fields, now)
