@@ -1,0 +1,302 @@
+"""What every pod network promises (`appliance/node/network/base.py`), and what the bridge adds."""
+
+import asyncio
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pyroute2 import AsyncIPRoute, netns
+
+from appliance.kit.nftables import Nft, nft_usable
+from appliance.node.network.base import Network, NetworkFault, NoAddressLeft, PodLink
+from appliance.node.network.bridge import BridgeNetwork
+from appliance.node.network.fake import FakeNetwork
+
+OUTSIDE = "198.51.100"  # a documentation range: nothing of this host is there
+
+Spawn = Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A network under test; `again` is the same one as a restarted agent would make it."""
+
+    network: Network
+    again: Callable[[], Network]
+    pod_cidr: str
+    cluster_cidr: str
+    real: bool
+
+
+@pytest.fixture
+def spawn() -> Iterator[Spawn]:
+    """Start processes in network namespaces of their own; give their pids."""
+    with ExitStack() as stack:
+
+        def start() -> int:
+            process = subprocess.Popen(
+                ["unshare", "-n", "sh", "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            stack.callback(process.stdout.close)
+            process.stdout.readline()
+            return process.pid
+
+        yield start
+
+
+@pytest.fixture(params=["fake", pytest.param("bridge", marks=pytest.mark.root)])
+async def room(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Room]:
+    second = secrets.randbelow(50) + 180
+    cluster_cidr, pod_cidr = f"10.{second}.0.0/16", f"10.{second}.7.0/29"
+    if request.param == "fake":
+        fake = FakeNetwork()
+        yield Room(fake, lambda: fake, pod_cidr, cluster_cidr, real=False)
+        return
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    if reason := nft_usable():
+        pytest.skip(reason)
+    cluster_id = secrets.token_hex(4)
+
+    def build() -> Network:
+        return BridgeNetwork(
+            cluster_id=cluster_id, cluster_cidr=cluster_cidr, leases_file=tmp_path / "leases.json"
+        )
+
+    yield Room(build(), build, pod_cidr, cluster_cidr, real=True)
+    await build().clean_up()
+
+
+@pytest.fixture
+def bridge(room: Room) -> Room:
+    if not room.real:
+        pytest.skip("the fake makes no links")
+    return room
+
+
+def socket_in(pid: int) -> socket.socket:
+    """A TCP socket of another network namespace; it stays there when its maker is gone."""
+    made: list[socket.socket] = []
+
+    def make() -> None:
+        netns.setns(f"/proc/{pid}/ns/net")
+        made.append(socket.socket())
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    made[0].settimeout(5)
+    return made[0]
+
+
+def sender_seen(listening: socket.socket, asking: socket.socket, address: str) -> str:
+    """Connect, greet, answer; give the address that the listener saw."""
+    with listening, asking:
+        listening.bind(("0.0.0.0", 0))  # noqa: S104 - in a namespace of its own
+        listening.listen()
+        asking.connect((address, listening.getsockname()[1]))
+        accepted, (seen, _) = listening.accept()
+        with accepted:
+            accepted.sendall(b"hello")
+            assert asking.recv(5) == b"hello"
+    return str(seen)
+
+
+def links_of_host() -> set[str]:
+    return set(os.listdir("/sys/class/net"))
+
+
+async def test_each_pod_has_one_address_whoever_asks_how_often(room: Room, spawn: Spawn) -> None:
+    await room.network.set_up(room.pod_cidr)
+    one, two = PodLink(pod_uid="one", pid=spawn()), PodLink(pod_uid="two", pid=spawn())
+    first, second = await room.network.attach(one), await room.network.attach(two)
+    base = room.pod_cidr.removesuffix("0/29")
+
+    assert (first.address, first.gateway) == (f"{base}2", f"{base}1")
+    assert second.address == f"{base}3"
+    assert await room.network.attach(one) == first
+
+
+async def test_addresses_in_use_survive_a_restart(room: Room, spawn: Spawn) -> None:
+    await room.network.set_up(room.pod_cidr)
+    link = PodLink(pod_uid="one", pid=spawn())
+    before = await room.network.attach(link)
+
+    after = room.again()
+    await after.set_up(room.pod_cidr)
+    other = await after.attach(PodLink(pod_uid="two", pid=spawn()))
+    assert other.address != before.address
+    assert await after.attach(link) == before
+
+
+async def test_a_new_sandbox_of_the_pod_keeps_the_address(room: Room, spawn: Spawn) -> None:
+    await room.network.set_up(room.pod_cidr)
+    before = await room.network.attach(PodLink(pod_uid="one", pid=spawn()))
+    assert await room.network.attach(PodLink(pod_uid="one", pid=spawn())) == before
+
+
+async def test_a_full_range_is_said_to_be_full(room: Room, spawn: Spawn) -> None:
+    await room.network.set_up(room.pod_cidr)
+    pid = spawn()
+    for number in range(5):  # a /29 less network, gateway and broadcast
+        pid = spawn()
+        await room.network.attach(PodLink(pod_uid=f"pod-{number}", pid=pid))
+    with pytest.raises(NoAddressLeft, match="10"):
+        await room.network.attach(PodLink(pod_uid="one-too-many", pid=pid))
+
+
+async def test_detaching_what_is_gone_is_fine(room: Room, spawn: Spawn) -> None:
+    await room.network.set_up(room.pod_cidr)
+    await room.network.attach(PodLink(pod_uid="one", pid=spawn()))
+    await room.network.detach("one")
+    await room.network.detach("one")
+    await room.network.detach("never seen")
+
+
+async def test_a_freed_address_can_be_had_again(bridge: Room, spawn: Spawn) -> None:
+    await bridge.network.set_up(bridge.pod_cidr)
+    for number in range(5):
+        await bridge.network.attach(PodLink(pod_uid=f"pod-{number}", pid=spawn()))
+    await bridge.network.detach("pod-3")
+    got = await bridge.network.attach(PodLink(pod_uid="new", pid=spawn()))
+    assert got.address == bridge.pod_cidr.replace("0/29", "5")
+
+
+async def test_keep_only_frees_all_others(bridge: Room, spawn: Spawn) -> None:
+    await bridge.network.set_up(bridge.pod_cidr)
+    before = links_of_host()
+    for name in ("one", "two", "three"):
+        await bridge.network.attach(PodLink(pod_uid=name, pid=spawn()))
+    again = bridge.again()
+    await again.set_up(bridge.pod_cidr)
+    await again.keep_only(frozenset({"two"}))
+
+    assert len(links_of_host() - before) == 1
+
+
+async def test_pods_reach_one_another_and_the_host_by_their_own_address(
+    bridge: Room, spawn: Spawn
+) -> None:
+    await bridge.network.set_up(bridge.pod_cidr)
+    pids = [spawn(), spawn()]
+    one, two = [await bridge.network.attach(PodLink(pod_uid=str(pid), pid=pid)) for pid in pids]
+    assert sender_seen(socket_in(pids[1]), socket_in(pids[0]), two.address) == one.address
+    assert sender_seen(socket.socket(), socket_in(pids[0]), one.gateway) == one.address
+    assert sender_seen(socket_in(pids[0]), socket.socket(), one.address) == one.gateway
+    assert sender_seen(socket_in(pids[0]), socket_in(pids[0]), "127.0.0.1") == "127.0.0.1"
+
+
+@pytest.fixture
+async def outside(room: Room, spawn: Spawn) -> AsyncIterator[int]:
+    """A host beyond ours that knows no way to pods."""
+    if not room.real:
+        pytest.skip("the fake makes no links")
+    pid, name = spawn(), f"t{secrets.token_hex(4)}"
+    async with AsyncIPRoute() as here:
+        peer = {"ifname": "eth0", "net_ns_pid": pid}
+        await here.link("add", ifname=name, kind="veth", peer=peer)
+        (index,) = await here.link_lookup(ifname=name)
+        await here.link("set", index=index, state="up")
+        await here.addr("add", index=index, address=f"{OUTSIDE}.1", prefixlen=24)
+        async with AsyncIPRoute(netns=f"/proc/{pid}/ns/net") as there:
+            (eth0,) = await there.link_lookup(ifname="eth0")
+            await there.link("set", index=eth0, state="up")
+            await there.addr("add", index=eth0, address=f"{OUTSIDE}.2", prefixlen=24)
+        yield pid
+        await here.link("del", index=index)
+
+
+async def test_what_leaves_the_cluster_bears_the_hosts_address(
+    bridge: Room, spawn: Spawn, outside: int
+) -> None:
+    await bridge.network.set_up(bridge.pod_cidr)
+    pid = spawn()
+    await bridge.network.attach(PodLink(pod_uid="one", pid=pid))
+
+    seen = sender_seen(socket_in(outside), socket_in(pid), f"{OUTSIDE}.2")
+    assert seen == f"{OUTSIDE}.1"
+
+
+async def test_setting_up_twice_changes_nothing_for_pods(bridge: Room, spawn: Spawn) -> None:
+    await bridge.network.set_up(bridge.pod_cidr)
+    pids = [spawn(), spawn()]
+    _, two = [await bridge.network.attach(PodLink(pod_uid=str(p), pid=p)) for p in pids]
+    await bridge.again().set_up(bridge.pod_cidr)
+
+    assert sender_seen(socket_in(pids[1]), socket_in(pids[0]), two.address)
+
+
+async def test_clean_up_leaves_nothing(bridge: Room, spawn: Spawn, tmp_path: Path) -> None:
+    links = links_of_host()
+    await bridge.network.set_up(bridge.pod_cidr)
+    for name in ("one", "two"):
+        await bridge.network.attach(PodLink(pod_uid=name, pid=spawn()))
+    assert len(links_of_host() - links) == 3
+    await bridge.network.clean_up()
+
+    assert links_of_host() == links
+    assert os.listdir(tmp_path) == []
+    with Nft() as nft:
+        assert bridge.pod_cidr not in nft.run_text("list ruleset")
+    await bridge.network.clean_up()
+
+
+async def test_an_ended_sandbox_is_said_to_have_ended(bridge: Room) -> None:
+    await bridge.network.set_up(bridge.pod_cidr)
+    with pytest.raises(NetworkFault, match="has ended"):
+        await bridge.network.attach(PodLink(pod_uid="one", pid=2**22 + 1))
+
+
+DOCKERS_RULES = """
+table ip filter {
+  chain FORWARD { type filter hook forward priority filter; policy drop; jump DOCKER-USER; }
+  chain DOCKER-USER { return; }
+}
+"""
+BEHIND_DOCKER = f"""
+import asyncio, sys
+from pathlib import Path
+from appliance.kit.nftables import Nft
+from appliance.node.network.bridge import BridgeNetwork
+with Nft() as nft:
+    nft.run_text('''{DOCKERS_RULES}''')
+    before = nft.run_text("list table ip filter")
+    async def main():
+        network = BridgeNetwork(
+            cluster_id="0a0b", cluster_cidr="10.42.0.0/16", leases_file=Path(sys.argv[1])
+        )
+        for _ in range(2):
+            await network.set_up("10.42.0.0/24")
+        print(nft.run_text("list chain ip filter DOCKER-USER"))
+        await network.clean_up()
+        assert nft.run_text("list table ip filter") == before
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.root
+async def test_a_filter_that_drops_strangers_is_opened_once_and_closed_again(
+    tmp_path: Path,
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    script = [sys.executable, "-c", BEHIND_DOCKER, str(tmp_path / "leases.json")]
+    process = await asyncio.create_subprocess_exec("unshare", "-n", *script, stdout=-1, stderr=-1)
+    out, err = await process.communicate()
+
+    assert process.returncode == 0, err.decode()
+    text = out.decode()
+    assert text.count('iifname "apl0a0b" counter') == 1
+    assert text.count('oifname "apl0a0b" counter') == 1
+    assert text.index("apl0a0b") < text.index("return")
