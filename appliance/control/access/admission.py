@@ -1,14 +1,24 @@
 """The admission chain, in order. Every write through the registry passes all of it."""
 
+import random
 from collections.abc import Sequence
 
 from appliance.control.access.steps.base import Attempt, Lookup, Step
 from appliance.control.access.steps.namespaces import NamespaceLifecycle
+from appliance.control.access.steps.nodetaints import DefaultTolerations, TaintNewNodes
+from appliance.control.access.steps.priorities import Priorities
+from appliance.control.access.steps.serviceaccounts import ServiceAccounts
 
 
-def default_chain(lookup: Lookup) -> tuple[Step, ...]:
+def default_chain(lookup: Lookup, rng: random.Random) -> tuple[Step, ...]:
     """Give the steps of a normal cluster; the order is upstream's."""
-    return (NamespaceLifecycle(lookup),)
+    return (
+        NamespaceLifecycle(lookup),
+        ServiceAccounts(lookup, rng),
+        TaintNewNodes(),
+        Priorities(),
+        DefaultTolerations(),
+    )
 
 
 async def admit(steps: Sequence[Step], attempt: Attempt) -> None:

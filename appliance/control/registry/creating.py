@@ -15,7 +15,15 @@ _NAME_TRIES = 8
 """A generated name that is taken is drawn anew so often, as upstream does."""
 
 
-async def create(parts: Parts, kind: Kind[T], obj: T, *, namespace: str, call: Call) -> Stored[T]:
+async def create(
+    parts: Parts,
+    kind: Kind[T],
+    obj: T,
+    *,
+    namespace: str,
+    call: Call,
+    record_owners: bool = True,
+) -> Stored[T]:
     """Store a new object; `obj` is ours from here on.
 
     Raises:
@@ -27,7 +35,8 @@ async def create(parts: Parts, kind: Kind[T], obj: T, *, namespace: str, call: C
         raise errors.BadRequest("resourceVersion should not be set on objects to be created")
     obj.kind, obj.apiVersion = kind.kind, kind.api_version
     kind.set_defaults(obj)
-    owners.record(kind, obj, None, call)
+    if record_owners:
+        owners.record(parts, kind, obj, None, call=call)
     attempt = Attempt(
         verb="create", kind=kind, namespace=namespace, name=meta.name, obj=obj, call=call
     )

@@ -9,11 +9,12 @@ import uuid
 from typing import Any
 
 from appliance.api import errors, faults
-from appliance.api.errors import ApiError, Cause
+from appliance.api.errors import Cause
 from appliance.api.kind import Kind, T
 from appliance.api.meta import ObjectMeta
 from appliance.api.objects import generate_name
 from appliance.control.registry.base import Stored
+from appliance.control.registry.refusals import Unclassified
 from appliance.kit.clock import rfc3339
 
 
@@ -54,17 +55,11 @@ def check_name(meta: ObjectMeta, name: str) -> None:
         )
 
 
-class _Unparsable(ApiError):
-    """Upstream answers this with a bare 500."""
-
-    reason = ""
-
-
 def wanted_revision(meta: ObjectMeta) -> int:
     """The revision that an update builds on, 0 for whatever is there."""
     text = meta.resourceVersion
     if not text.isascii() or (text and not text.isdigit()):
-        raise _Unparsable(f'strconv.ParseUint: parsing "{text}": invalid syntax')
+        raise Unclassified(f'strconv.ParseUint: parsing "{text}": invalid syntax')
     return int(text or 0)
 
 

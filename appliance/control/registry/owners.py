@@ -1,16 +1,34 @@
 """Which manager owns which fields, on every write (metadata.managedFields).
 
-A thin door to `api.managedfields`, which has the rules.
+A thin door to `api.managedfields`, which has the rules and works on plain data.
 """
 
 from typing import Any
 
+import msgspec
+
+from appliance.api import codec
 from appliance.api.kind import Kind
+from appliance.api.managedfields import on_update
+from appliance.api.meta import ManagedFieldsEntry
 from appliance.control.registry.base import Call
+from appliance.control.registry.parts import Parts
+from appliance.kit.clock import rfc3339
+
+_NOBODY = "unknown"
 
 
-def record(kind: Kind[Any], new: Any, old: Any, call: Call, *, subresource: str = "") -> None:
+def record(
+    parts: Parts, kind: Kind[Any], new: Any, old: Any, *, call: Call, subresource: str = ""
+) -> None:
     """Note in `new` that the caller set what differs from `old` (None: everything)."""
-    del kind, call, subresource
-    if old is not None and not new.metadata.managedFields:
-        new.metadata.managedFields = old.metadata.managedFields
+    entries = on_update(
+        kind.type,
+        None if old is None else codec.to_plain(old),
+        codec.to_plain(new),
+        manager=call.field_manager or _NOBODY,
+        api_version=kind.api_version,
+        now=rfc3339(parts.clock.wall()),
+        subresource=subresource,
+    )
+    new.metadata.managedFields = msgspec.convert(entries, list[ManagedFieldsEntry])

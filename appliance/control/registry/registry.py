@@ -13,14 +13,22 @@ from typing import Any, Self
 
 from appliance.api import errors
 from appliance.api.kind import Kind, T
-from appliance.api.meta import DeleteOptions
+from appliance.api.kinds.autoscaling.scale import Scale
+from appliance.api.kinds.core.pod.kind import POD, Binding
+from appliance.api.kinds.policy.eviction import Eviction
+from appliance.api.meta import DeleteOptions, KubeObject
+from appliance.client.base import PatchType
 from appliance.control.access.admission import default_chain
 from appliance.control.options import DEFAULTS, ControlOptions
+from appliance.control.registry.applying import apply
 from appliance.control.registry.base import Call, Query, Stored, StoredPage
+from appliance.control.registry.binding import bind, evict
 from appliance.control.registry.creating import create
 from appliance.control.registry.deleting import delete
 from appliance.control.registry.listing import list_objects
 from appliance.control.registry.parts import Parts, StorageLookup
+from appliance.control.registry.patching import patch
+from appliance.control.registry.scale import Target, patch_scale, scale_of, update_scale
 from appliance.control.registry.storage import Storage
 from appliance.control.registry.strategies.table import default_strategies
 from appliance.control.registry.updating import update
@@ -51,8 +59,8 @@ class StoreRegistry:
             clock=clock,
             rng=rng,
             options=options,
-            admission=default_chain(StorageLookup(self._storage)),
-            strategies=default_strategies(),
+            admission=default_chain(StorageLookup(self._storage), rng),
+            strategies=default_strategies(self._storage, options=options, rng=rng),
         )
 
     async def __aenter__(self) -> Self:
@@ -103,14 +111,75 @@ class StoreRegistry:
 
     async def update(
         self, kind: Kind[T], obj: T, *, namespace: str, name: str, call: Call, subresource: str = ""
-    ) -> tuple[Stored[T], bool]:
+    ) -> tuple[Stored[Any], bool]:
         """Replace an object; `obj` is the registry's from here on."""
+        if isinstance(obj, Scale):
+            target = Target(kind=kind, namespace=namespace, name=name, call=call)
+            return await update_scale(self._parts, target, obj), False
         return await update(
             self._parts,
             kind,
             obj,
             namespace=namespace,
             name=name,
+            call=call,
+            subresource=subresource,
+        )
+
+    async def get_scale(self, kind: Kind[T], namespace: str, name: str) -> Stored[Scale]:
+        """Read the scale of an object."""
+        return scale_of(await self.get(kind, namespace, name))
+
+    async def post(
+        self,
+        kind: Kind[T],
+        obj: KubeObject,
+        *,
+        namespace: str,
+        name: str,
+        subresource: str,
+        call: Call,
+    ) -> None:
+        """Carry out a binding or an eviction."""
+        if kind is POD and subresource == "binding" and isinstance(obj, Binding):
+            await bind(self._parts, obj, namespace=namespace, name=name, call=call)
+        elif kind is POD and subresource == "eviction" and isinstance(obj, Eviction):
+            await evict(self._parts, obj, namespace=namespace, name=name, call=call)
+        else:
+            raise errors.MethodNotAllowed(f"{kind.plural}/{subresource} cannot be posted")
+
+    async def patch(
+        self,
+        kind: Kind[T],
+        *,
+        namespace: str,
+        name: str,
+        how: PatchType,
+        body: Any,
+        call: Call,
+        subresource: str = "",
+    ) -> tuple[Stored[Any], bool]:
+        """Change parts of an object."""
+        if subresource == "scale":
+            target = Target(kind=kind, namespace=namespace, name=name, call=call)
+            return await patch_scale(self._parts, target, how, body), False
+        if how is PatchType.APPLY:
+            return await apply(
+                self._parts,
+                kind,
+                body,
+                namespace=namespace,
+                name=name,
+                call=call,
+                subresource=subresource,
+            )
+        return await patch(
+            self._parts,
+            kind,
+            namespace=namespace,
+            name=name,
+            how=how,
+            body=body,
             call=call,
             subresource=subresource,
         )

@@ -111,8 +111,8 @@ class Storage:
             raise _moved(kind, done)
         return await self._written(kind, key, value, done.revision)
 
-    async def remove(self, kind: Kind[T], old: Stored[T], author: str) -> None:
-        """Take `old` out of the store.
+    async def remove(self, kind: Kind[T], old: Stored[T], author: str) -> int:
+        """Take `old` out of the store; gives the revision that it ended with.
 
         Raises:
             Moved: something else is there by now.
@@ -130,6 +130,7 @@ class Storage:
         if not done.succeeded:
             raise _moved(kind, done)
         await self.cache(kind).reach(done.revision)
+        return done.revision
 
     async def page(self, kind: Kind[T], request: Range) -> tuple[list[Stored[T]], RangeResult]:
         """Read a past revision straight from the store."""

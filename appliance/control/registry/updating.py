@@ -39,8 +39,12 @@ class Rewrite(Generic[T]):
     """Makes the new state; must not touch what it is given. May raise ApiErrors."""
     call: Call
     subresource: str = ""
+    owned_through: str = ""
+    """Sub-resource in managedFields, where the change itself is one of the main object (scale)."""
     record_owners: bool = True
     """False where the change brings its own managedFields (server-side apply)."""
+    plain: bool = False
+    """The server itself changes a known part (binding): no rules, no admission, no generation."""
 
     def not_found(self) -> errors.NotFound:
         """Make the 404 for this object."""
@@ -108,11 +112,13 @@ async def rewrite(parts: Parts, wanted: Rewrite[T]) -> Stored[T]:
 async def _replace(parts: Parts, wanted: Rewrite[T], old: Stored[T], new: T) -> Stored[T]:
     kind, call = wanted.kind, wanted.call
     new.kind, new.apiVersion = kind.kind, kind.api_version
+    if wanted.plain:
+        return await _write(parts, wanted, old, new)
     metadata.carry_over(new.metadata, old.obj.metadata)
     kind.set_defaults(new)
-    isolate(wanted, new, old.obj)
     if wanted.record_owners:
-        owners.record(kind, new, old.obj, call, subresource=wanted.subresource)
+        via = wanted.subresource or wanted.owned_through
+        owners.record(parts, kind, new, old.obj, call=call, subresource=via)
     attempt = Attempt(
         verb="update",
         kind=kind,
@@ -124,6 +130,7 @@ async def _replace(parts: Parts, wanted: Rewrite[T], old: Stored[T], new: T) -> 
         call=call,
     )
     await admit(parts.admission, attempt)
+    isolate(wanted, new, old.obj)
     if kind.has_generation and kind.desired(new) != kind.desired(old.obj):
         new.metadata.generation += 1
     return await _write(parts, wanted, old, new)
@@ -133,7 +140,8 @@ async def _write(parts: Parts, wanted: Rewrite[T], old: Stored[T], new: T) -> St
     kind, strategy = wanted.kind, parts.strategy(wanted.kind)
     async with strategy.turn():
         await strategy.allocate(new, old.obj)
-        metadata.refused(kind, wanted.name, faults_of_update(wanted, new, old.obj))
+        if not wanted.plain:
+            metadata.refused(kind, wanted.name, faults_of_update(wanted, new, old.obj))
         new.metadata.resourceVersion = old.obj.metadata.resourceVersion
         if new == old.obj:  # nothing changes, so the revision stays (A33)
             return old

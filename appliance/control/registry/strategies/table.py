@@ -1,7 +1,12 @@
 """Which kinds are written differently, in one visible list."""
 
+import random
+
+from appliance.control.options import ControlOptions
+from appliance.control.registry.storage import Storage
 from appliance.control.registry.strategies.namespace import NamespaceStrategy
 from appliance.control.registry.strategies.pod import PodStrategy
+from appliance.control.registry.strategies.service import ServiceStrategy
 from appliance.control.registry.strategy import Strategy
 
 
@@ -17,11 +22,14 @@ class _NoGarbage(Strategy):
     collects_garbage = False
 
 
-def default_strategies() -> dict[str, Strategy]:
+def default_strategies(
+    storage: Storage, *, options: ControlOptions, rng: random.Random
+) -> dict[str, Strategy]:
     """Strategies by kind; a kind that is not named here has the default one."""
     return {
         "Event": _NoGarbage(),
         "Namespace": NamespaceStrategy(),
         "Pod": PodStrategy(),
         "ReplicationController": _OrphansDependents(),
+        "Service": ServiceStrategy(storage, options=options, rng=rng),
     }

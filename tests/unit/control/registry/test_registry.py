@@ -187,8 +187,9 @@ async def test_preconditions_of_a_delete_name_both_sides(
             CONFIG_MAP, namespace="default", name="web", options=options, call=call
         )
     assert caught.value.message == (
-        'Operation cannot be fulfilled on configmaps "web": Precondition failed: ResourceVersion '
-        f"in precondition: 1, ResourceVersion in object meta: {made.revision}"
+        'Operation cannot be fulfilled on ConfigMap "web": the ResourceVersion in the precondition '
+        f"(1) does not match the ResourceVersion in record ({made.revision}). The object might "
+        "have been modified"
     )
 
 

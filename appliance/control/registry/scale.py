@@ -1,0 +1,110 @@
+"""The scale sub-resource: one small view of everything that has replicas.
+
+Source: kubernetes `pkg/registry/core/replicationcontroller/storage/storage.go`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.api import codec, errors, faults, labels
+from appliance.api.kind import Kind, T
+from appliance.api.kinds.autoscaling.scale import Scale, ScaleSpec, ScaleStatus
+from appliance.api.meta import LabelSelector, ObjectMeta
+from appliance.client.base import PatchType, clone
+from appliance.control.registry import metadata
+from appliance.control.registry.base import Call, Stored
+from appliance.control.registry.encoding import key_of
+from appliance.control.registry.parts import Parts
+from appliance.control.registry.patching import patched
+from appliance.control.registry.updating import Rewrite, rewrite
+
+API_VERSION = "autoscaling/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The object whose scale is meant."""
+
+    kind: Kind[Any]
+    namespace: str
+    name: str
+    call: Call
+
+
+def scale_of(stored: Stored[Any]) -> Stored[Scale]:
+    """Show an object with spec.replicas as a Scale, at the same revision."""
+    obj, meta = stored.obj, stored.obj.metadata
+    scale = Scale(
+        kind="Scale",
+        apiVersion=API_VERSION,
+        metadata=ObjectMeta(
+            name=meta.name,
+            namespace=meta.namespace,
+            uid=meta.uid,
+            resourceVersion=meta.resourceVersion,
+            creationTimestamp=meta.creationTimestamp,
+        ),
+        spec=ScaleSpec(replicas=obj.spec.replicas or 0),
+        status=ScaleStatus(replicas=obj.status.replicas, selector=_selector(obj)),
+    )
+    return Stored(scale, codec.encode(scale), stored.revision)
+
+
+async def update_scale(parts: Parts, target: Target, scale: Scale) -> Stored[Scale]:
+    """Replace the scale, that is: set spec.replicas."""
+    metadata.check_name(scale.metadata, target.name)
+    return await _set(parts, target, lambda _old: scale)
+
+
+async def patch_scale(parts: Parts, target: Target, how: PatchType, body: Any) -> Stored[Scale]:
+    """Change the scale by a patch of the small view."""
+
+    def change(old: Stored[Any]) -> Scale:
+        # an apply of a whole Scale says no more than a merge of it
+        way = PatchType.MERGE if how is PatchType.APPLY else how
+        plain = patched(Scale, codec.to_plain(scale_of(old).obj), way, body)
+        scale, _warnings = codec.decode(Scale, plain)
+        return scale
+
+    return await _set(parts, target, change)
+
+
+async def _set(
+    parts: Parts, target: Target, wanted_scale: Callable[[Stored[Any]], Scale]
+) -> Stored[Scale]:
+    kind = target.kind
+
+    def change(old: Stored[T]) -> T:
+        scale = wanted_scale(old)
+        _check(scale)
+        key = key_of(kind, target.namespace, target.name)
+        metadata.check_precondition(kind, scale.metadata, old, key)
+        new: Any = clone(old.obj)
+        new.spec.replicas = scale.spec.replicas
+        return new  # type: ignore[no-any-return]
+
+    wanted = Rewrite(
+        kind=kind,
+        namespace=target.namespace,
+        name=target.name,
+        change=change,
+        call=target.call,
+        owned_through="scale",
+    )
+    return scale_of(await rewrite(parts, wanted))
+
+
+def _check(scale: Scale) -> None:
+    if scale.spec.replicas < 0:
+        cause = faults.wrong(
+            "spec.replicas", scale.spec.replicas, "must be greater than or equal to 0"
+        )
+        raise errors.invalid("Scale", "autoscaling", scale.metadata.name, [cause])
+
+
+def _selector(obj: Any) -> str:
+    selector = obj.spec.selector
+    if isinstance(selector, LabelSelector):
+        return str(labels.from_label_selector(selector))
+    return str(labels.from_map(selector or {}))

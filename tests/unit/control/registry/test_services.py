@@ -1,0 +1,113 @@
+"""What services are given: addresses and node ports."""
+
+import random
+
+import pytest
+
+from appliance.api import errors
+from appliance.api.kinds.core.service import SERVICE, Service, ServicePort, ServiceSpec
+from appliance.api.meta import DeleteOptions, ObjectMeta
+from appliance.client.base import clone
+from appliance.control.registry.allocate import Band, address_band, port_band
+from appliance.control.registry.base import Call
+from appliance.control.registry.registry import StoreRegistry
+
+
+async def test_a_service_gets_an_address_that_nobody_else_has(
+    registry: StoreRegistry, call: Call
+) -> None:
+    first, second = [await create(registry, call, name) for name in ("a", "b")]
+    assert first.spec.clusterIP.startswith("10.43.")
+    assert first.spec.clusterIPs == [first.spec.clusterIP]
+    assert (first.spec.ipFamilies, first.spec.ipFamilyPolicy) == (["IPv4"], "SingleStack")
+    assert second.spec.clusterIP != first.spec.clusterIP
+    with pytest.raises(errors.Invalid, match="provided IP is already allocated"):
+        await create(registry, call, "c", clusterIP=first.spec.clusterIP)
+    await registry.delete(
+        SERVICE, namespace="default", name="a", options=DeleteOptions(), call=call
+    )
+    again = await create(registry, call, "c", clusterIP=first.spec.clusterIP)
+    assert again.spec.clusterIP == first.spec.clusterIP
+
+
+async def test_an_update_keeps_the_address_and_a_type_may_come_and_go(
+    registry: StoreRegistry, call: Call
+) -> None:
+    made = await create(registry, call, "a")
+    wanted = clone(made)
+    wanted.spec.clusterIP, wanted.spec.clusterIPs, wanted.spec.type = "", [], "NodePort"
+    after = await update(registry, call, wanted)
+    assert after.spec.clusterIP == made.spec.clusterIP
+    assert 30000 <= after.spec.ports[0].nodePort <= 32767
+    wanted = clone(after)
+    wanted.spec.type = "ClusterIP"
+    assert (await update(registry, call, wanted)).spec.ports[0].nodePort == 0
+
+
+@pytest.mark.parametrize(
+    ("port", "message"),
+    [
+        (80, r"not in the valid range. The range of valid ports is 30000-32767"),
+        (30080, "provided port is already allocated"),
+    ],
+)
+async def test_a_node_port_must_be_free_and_in_range(
+    registry: StoreRegistry, call: Call, port: int, message: str
+) -> None:
+    await create(registry, call, "a", type="NodePort", node_port=30080)
+    with pytest.raises(errors.Invalid, match=message):
+        await create(registry, call, "b", type="NodePort", node_port=port)
+
+
+async def test_headless_and_external_services_have_no_address(
+    registry: StoreRegistry, call: Call
+) -> None:
+    headless = await create(registry, call, "a", clusterIP="None")
+    assert headless.spec.clusterIPs == ["None"]
+    assert headless.spec.ipFamilies == ["IPv4"]
+    external = await create(registry, call, "b", type="ExternalName", externalName="example.com")
+    assert (external.spec.clusterIP, external.spec.clusterIPs) == ("", [])
+
+
+async def test_tcp_and_udp_of_one_port_share_a_node_port(
+    registry: StoreRegistry, call: Call
+) -> None:
+    ports = [
+        ServicePort(name="tcp", port=53, protocol="TCP"),
+        ServicePort(name="udp", port=53, protocol="UDP"),
+    ]
+    spec = ServiceSpec(type="NodePort", ports=ports)
+    obj = Service(metadata=ObjectMeta(name="dns"), spec=spec)
+    made = await registry.create(SERVICE, obj, namespace="default", call=call)
+    tcp, udp = made.obj.spec.ports
+    assert tcp.nodePort == udp.nodePort != 0
+
+
+def test_bands_leave_room_for_addresses_chosen_by_hand() -> None:
+    band = address_band("10.43.0.0/16")
+    assert band.split - band.first == 255
+    assert port_band(30000, 32767).split == 30086
+    assert address_band("10.0.0.0/30") == Band(167772161, 167772162, 167772163)
+
+
+def test_a_full_high_band_takes_from_the_low_one() -> None:
+    band = Band(1, 4, 3)
+    assert band.pick({3, 4}, random.Random(1)) == 1  # noqa: S311
+    assert band.pick({1, 2, 3, 4}, random.Random(1)) is None  # noqa: S311
+
+
+async def create(
+    registry: StoreRegistry, call: Call, name: str, node_port: int = 0, **spec: str
+) -> Service:
+    ports = [ServicePort(port=80, nodePort=node_port)]
+    wanted = ServiceSpec(ports=ports, selector={"app": "a"})
+    for key, value in spec.items():
+        setattr(wanted, key, value)
+    obj = Service(metadata=ObjectMeta(name=name), spec=wanted)
+    return (await registry.create(SERVICE, obj, namespace="default", call=call)).obj
+
+
+async def update(registry: StoreRegistry, call: Call, obj: Service) -> Service:
+    name = obj.metadata.name
+    after, _ = await registry.update(SERVICE, obj, namespace="default", name=name, call=call)
+    return after.obj
