@@ -6,6 +6,8 @@ Source: apimachinery `util/validation/field`.
 
 from typing import Any
 
+import msgspec
+
 from appliance.api.errors import Cause
 
 
@@ -20,8 +22,8 @@ def wrong(path: str, value: Any, detail: str) -> Cause:
 
 
 def unsupported(path: str, value: Any, allowed: tuple[str, ...]) -> Cause:
-    """`Unsupported value: "x": supported values: "a", "b"`."""
-    listed = ", ".join(f'"{a}"' for a in sorted(allowed))
+    """`Unsupported value: "x": supported values: "a", "b"`, in the order given."""
+    listed = ", ".join(f'"{a}"' for a in allowed)
     return Cause(
         "FieldValueNotSupported",
         f"Unsupported value: {show(value)}: supported values: {listed}",
@@ -49,13 +51,31 @@ def too_long(path: str, limit: int, unit: str = "bytes") -> Cause:
     return Cause("FieldValueTooLong", f"Too long: may not be more than {limit} {unit}", path)
 
 
+def too_many(path: str, count: int, limit: int) -> Cause:
+    """`Too many: N: must have at most M items`."""
+    return Cause("FieldValueTooMany", f"Too many: {count}: must have at most {limit} items", path)
+
+
 def show(value: Any) -> str:
-    """Print a value as Go's %v / %q mix does in these messages."""
+    """Print a value as upstream does in these messages: strings quoted as Go does, else JSON."""
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "null"
-    return str(value)
+        return quoted(value)
+    return msgspec.json.encode(value).decode()
+
+
+def quoted(text: str) -> str:
+    """Quote a string as Go's %q does."""
+    out = ""
+    for char in text:
+        if char in _ESCAPES:
+            out += _ESCAPES[char]
+        elif char.isprintable():
+            out += char
+        else:
+            code = ord(char)
+            out += f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
+    return f'"{out}"'
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n"}
+_ESCAPES |= {"\r": "\\r", "\t": "\\t", "\v": "\\v"}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from appliance.api import names
 from appliance.api.errors import Cause
 from appliance.api.meta import KubeObject
 
@@ -89,9 +90,10 @@ class Kind(Generic[T]):
     may not set through the object itself (its status), `prepare_status_update(new, old)` what a
     writer of /status may not; `desired(obj)` is what metadata.generation counts the changes of
     (the registry does the counting); `validate(obj)`, `validate_update(new, old)` and
-    `validate_status(new, old)` return every fault but those of metadata; `warn(obj)` names what
-    works but should not be used; `cells(obj, now)` gives one cell per column, `now` in seconds
-    since 1970.
+    `validate_status(new, old)` return every fault but those of metadata, for which see
+    `api/validate_meta.py`; `validate_update` covers what `validate` does; `validate_name(name)`
+    says what is wrong with a name; `warn(obj)` names what works but should not be used;
+    `cells(obj, now)` gives one cell per column, `now` in seconds since 1970.
     """
 
     group: str
@@ -112,6 +114,7 @@ class Kind(Generic[T]):
     prepare_update: Callable[[T, T], None] = keep_status
     prepare_status_update: Callable[[T, T], None] = keep_desired
     desired: Callable[[T], Any] = _spec
+    validate_name: Callable[[str], list[str]] = names.dns_subdomain
     validate: Callable[[T], list[Cause]] = _no_faults
     validate_update: Callable[[T, T], list[Cause]] = _no_update_faults
     validate_status: Callable[[T, T], list[Cause]] = _no_update_faults
@@ -123,6 +126,9 @@ class Kind(Generic[T]):
     """PUT of a missing object creates it."""
     unconditional_update: bool = True
     """PUT without resourceVersion overwrites."""
+    repeats_meta_faults: bool = True
+    """Upstream looks at metadata in two places when most kinds are updated, and clients see
+    such a fault twice among the causes."""
     has_generation: bool = True
     """metadata.generation counts changes of spec."""
 

@@ -2,7 +2,10 @@
 
 from typing import Annotated, Any
 
+from appliance.api import faults
+from appliance.api.errors import Cause
 from appliance.api.kind import Column, Kind
+from appliance.api.kinds import checks
 from appliance.api.kinds.cells import age
 from appliance.api.meta import KubeObject
 from appliance.api.schema import F, Int32, Message, MicroTime, always
@@ -36,6 +39,22 @@ def _cells(obj: Lease, now: float) -> list[Any]:
     return [obj.metadata.name, obj.spec.holderIdentity or "", age(obj, now)]
 
 
+def _validate(obj: Lease) -> list[Cause]:
+    spec = obj.spec
+    found = [*checks.not_negative(spec.leaseTransitions, "spec.leaseTransitions")]
+    seconds = spec.leaseDurationSeconds
+    if seconds is not None and seconds <= 0:
+        found.append(faults.wrong("spec.leaseDurationSeconds", seconds, "must be greater than 0"))
+    if spec.preferredHolder is not None and not spec.strategy:
+        why = "may only be specified if `strategy` is defined"
+        found.append(faults.forbidden("spec.preferredHolder", why))
+    return found
+
+
+def _validate_update(new: Lease, _old: Lease) -> list[Cause]:
+    return _validate(new)
+
+
 LEASE = Kind(
     group="coordination.k8s.io",
     version="v1",
@@ -46,6 +65,8 @@ LEASE = Kind(
     type=Lease,
     columns=(Column("Name", format="name"), Column("Holder"), Column("Age")),
     cells=_cells,
+    validate=_validate,
+    validate_update=_validate_update,
     create_on_update=True,
     unconditional_update=False,
     has_generation=False,

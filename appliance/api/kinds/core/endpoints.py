@@ -1,9 +1,12 @@
 """Endpoints: addresses behind a Service, as one object. EndpointSlice is its heir."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
+from appliance.api import faults, names
+from appliance.api.errors import Cause
 from appliance.api.kind import Column, Kind
+from appliance.api.kinds import checks
 from appliance.api.kinds.cells import NONE, age, first_few
 from appliance.api.kinds.core.references import ObjectReference
 from appliance.api.meta import KubeObject
@@ -75,6 +78,47 @@ def _set_defaults(obj: Endpoints) -> None:
             port.protocol = port.protocol or "TCP"
 
 
+def _validate(obj: Endpoints) -> list[Cause]:
+    found: list[Cause] = []
+    for index, subset in enumerate(obj.subsets):
+        path = f"subsets[{index}]"
+        if not subset.addresses and not subset.notReadyAddresses:
+            why = "must specify `addresses` or `notReadyAddresses`"
+            found.append(faults.required(path, why))
+        found += _addresses(subset.addresses, f"{path}.addresses")
+        found += _addresses(subset.notReadyAddresses, f"{path}.notReadyAddresses")
+        found += _ports(subset.ports, f"{path}.ports")
+    return found
+
+
+def _validate_update(new: Endpoints, _old: Endpoints) -> list[Cause]:
+    return _validate(new)
+
+
+def _addresses(addresses: Sequence[EndpointAddress], path: str) -> Iterator[Cause]:
+    for index, address in enumerate(addresses):
+        here = f"{path}[{index}]"
+        yield from checks.ip(address.ip, f"{here}.ip")
+        yield from checks.special_ip(address.ip, f"{here}.ip")
+        if address.hostname:
+            yield from checks.named(names.dns_label, address.hostname, f"{here}.hostname")
+        if address.nodeName is not None:
+            yield from checks.named(names.dns_subdomain, address.nodeName, f"{here}.nodeName")
+
+
+def _ports(ports: Sequence[EndpointPort], path: str) -> Iterator[Cause]:
+    for index, port in enumerate(ports):
+        here = f"{path}[{index}]"
+        if port.name:
+            yield from checks.named(names.dns_label, port.name, f"{here}.name")
+        elif len(ports) > 1:
+            yield faults.required(f"{here}.name")
+        yield from checks.port(port.port or 0, f"{here}.port")
+        yield from checks.one_of(port.protocol or "", checks.PROTOCOLS, f"{here}.protocol")
+        if port.appProtocol is not None:
+            yield from checks.named(names.qualified_name, port.appProtocol, f"{here}.appProtocol")
+
+
 ENDPOINTS = Kind(
     group="",
     version="v1",
@@ -88,6 +132,8 @@ ENDPOINTS = Kind(
     columns=(Column("Name", format="name"), Column("Endpoints"), Column("Age")),
     cells=_cells,
     set_defaults=_set_defaults,
+    validate=_validate,
+    validate_update=_validate_update,
     create_on_update=True,
     has_generation=False,
 )

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any
 
+from appliance.api import faults
 from appliance.api.ages import since
+from appliance.api.errors import Cause
 from appliance.api.kind import Column, Kind
 from appliance.api.kinds.core.references import ObjectReference
 from appliance.api.meta import KubeObject
@@ -76,6 +78,19 @@ def _cells(obj: Event, now: float) -> list[Any]:
     ]
 
 
+def _validate(obj: Event) -> list[Cause]:
+    about, home = obj.involvedObject.namespace, obj.metadata.namespace
+    # Events about things outside of namespaces live in the default one.
+    if about == home or (not about and home == "default"):
+        return []
+    why = "does not match event.namespace"
+    return [faults.wrong("involvedObject.namespace", about, why)]
+
+
+def _validate_update(new: Event, _old: Event) -> list[Cause]:
+    return _validate(new)
+
+
 EVENT = Kind(
     group="",
     version="v1",
@@ -98,6 +113,8 @@ EVENT = Kind(
         Column("Name", format="name", wide=True),
     ),
     cells=_cells,
+    validate=_validate,
+    validate_update=_validate_update,
     selectable_fields={
         "involvedObject.kind": lambda obj: obj.involvedObject.kind,
         "involvedObject.namespace": lambda obj: obj.involvedObject.namespace,

@@ -2,7 +2,10 @@
 
 from typing import Annotated, Any
 
+from appliance.api import names
+from appliance.api.errors import Cause
 from appliance.api.kind import Column, Kind, Subresource
+from appliance.api.kinds import checks
 from appliance.api.kinds.cells import age
 from appliance.api.meta import KubeObject
 from appliance.api.schema import F, Message, Time, always, nullable
@@ -75,6 +78,18 @@ def _prepare_update(new: Namespace, old: Namespace) -> None:
     new.status = old.status
 
 
+def _validate(obj: Namespace) -> list[Cause]:
+    return [
+        fault
+        for name in obj.spec.finalizers
+        for fault in checks.named(names.qualified_name, name, "spec.finalizers")
+    ]
+
+
+def _validate_update(new: Namespace, _old: Namespace) -> list[Cause]:
+    return _validate(new)
+
+
 NAMESPACE = Kind(
     group="",
     version="v1",
@@ -93,6 +108,9 @@ NAMESPACE = Kind(
     set_defaults=_set_defaults,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
+    validate_name=names.dns_label,
+    validate=_validate,
+    validate_update=_validate_update,
     selectable_fields={"status.phase": lambda obj: obj.status.phase},
     has_generation=False,
 )

@@ -1,12 +1,16 @@
 """TODO."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
+from appliance.api import faults, names
+from appliance.api.errors import Cause
 from appliance.api.kind import Column, Kind, Subresource
+from appliance.api.kinds import checks
 from appliance.api.kinds.cells import NONE, age
 from appliance.api.meta import KubeObject
 from appliance.api.schema import F, Int32, Int64, Message, Quantity, Time, always, nullable
+from appliance.api.validate_meta import label_key
 
 
 class ConfigMapNodeConfigSource(Message):
@@ -216,6 +220,38 @@ def _set_defaults(obj: Node) -> None:
         obj.status.allocatable = dict(obj.status.capacity)
 
 
+TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+
+
+def _taints(taints: Sequence[Taint], path: str) -> Iterator[Cause]:
+    seen: set[tuple[str, str]] = set()
+    for index, taint in enumerate(taints):
+        here = f"{path}[{index}]"
+        yield from label_key(taint.key, f"{here}.key")
+        yield from checks.named(names.label_value, taint.value, f"{here}.value")
+        yield from checks.one_of(taint.effect, TAINT_EFFECTS, f"{here}.effect")
+        if (taint.key, taint.effect) in seen:
+            yield faults.duplicate(here, taint)
+        seen.add((taint.key, taint.effect))
+
+
+def _validate(obj: Node) -> list[Cause]:
+    found = [*_taints(obj.spec.taints, "spec.taints")]
+    for index, cidr in enumerate(obj.spec.podCIDRs):
+        found += checks.cidr(cidr, f"spec.podCIDRs[{index}]")
+    return found
+
+
+def _validate_update(new: Node, old: Node) -> list[Cause]:
+    found = _validate(new)
+    for name, shown in (("podCIDRs", "podCIDR"), ("providerID", "providerID")):
+        before = getattr(old.spec, name)
+        if before and before != getattr(new.spec, name):
+            why = f'node updates may not change {shown} except from "" to valid'
+            found.append(faults.forbidden(f"spec.{name}", why))
+    return found
+
+
 NODE = Kind(
     group="",
     version="v1",
@@ -241,6 +277,8 @@ NODE = Kind(
     ),
     cells=_cells,
     set_defaults=_set_defaults,
+    validate=_validate,
+    validate_update=_validate_update,
     selectable_fields={"spec.unschedulable": lambda obj: str(obj.spec.unschedulable).lower()},
     has_generation=False,
 )

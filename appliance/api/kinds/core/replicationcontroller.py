@@ -2,10 +2,14 @@
 
 from typing import Annotated, Any
 
+from appliance.api import faults
+from appliance.api.errors import Cause
 from appliance.api.kind import Column, Kind, Subresource
+from appliance.api.kinds import checks
 from appliance.api.kinds.cells import age, pairs
 from appliance.api.kinds.core.pod.defaults import set_spec_defaults
 from appliance.api.kinds.core.pod.spec import PodTemplateSpec
+from appliance.api.kinds.core.pod.validate import template as check_template
 from appliance.api.meta import KubeObject
 from appliance.api.schema import F, Int32, Int64, Message, Time, always, nullable
 
@@ -79,6 +83,49 @@ def _prepare_create(obj: ReplicationController) -> None:
     obj.status = ReplicationControllerStatus()
 
 
+def _validate(obj: ReplicationController) -> list[Cause]:
+    spec = obj.spec
+    found = [
+        *checks.not_negative(spec.minReadySeconds, "spec.minReadySeconds"),
+        *checks.required(spec.selector, "spec.selector"),
+        *checks.not_negative(spec.replicas, "spec.replicas"),
+    ]
+    if spec.template is None:
+        return [*found, faults.required("spec.template")]
+    path, labels = "spec.template", spec.template.metadata.labels
+    if not spec.selector.items() <= labels.items():
+        why = "`selector` does not match template `labels`"
+        found.append(faults.wrong(f"{path}.metadata.labels", labels or None, why))
+    found += check_template(spec.template, path)
+    policy = spec.template.spec.restartPolicy
+    if policy != "Always" and not any(f.field == f"{path}.spec.restartPolicy" for f in found):
+        found.append(faults.unsupported(f"{path}.spec.restartPolicy", policy, ("Always",)))
+    if spec.template.spec.activeDeadlineSeconds is not None:
+        why = "activeDeadlineSeconds in ReplicationController is not Supported"
+        found.append(faults.forbidden(f"{path}.spec.activeDeadlineSeconds", why))
+    return found
+
+
+def _validate_update(new: ReplicationController, _old: ReplicationController) -> list[Cause]:
+    return _validate(new)
+
+
+def _validate_status(new: ReplicationController, _old: ReplicationController) -> list[Cause]:
+    status = new.status
+    found: list[Cause] = []
+    for name in ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
+        found += checks.not_negative(getattr(status, name), f"status.{name}")
+    for name in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
+        count = getattr(status, name)
+        if count > status.replicas:
+            why = "cannot be greater than status.replicas"
+            found.append(faults.wrong(f"status.{name}", count, why))
+    if status.availableReplicas > status.readyReplicas:
+        why = "cannot be greater than readyReplicas"
+        found.append(faults.wrong("status.availableReplicas", status.availableReplicas, why))
+    return found
+
+
 REPLICATION_CONTROLLER = Kind(
     group="",
     version="v1",
@@ -109,5 +156,8 @@ REPLICATION_CONTROLLER = Kind(
     cells=_cells,
     set_defaults=_set_defaults,
     prepare_create=_prepare_create,
+    validate=_validate,
+    validate_update=_validate_update,
+    validate_status=_validate_status,
     selectable_fields={"status.replicas": lambda obj: str(obj.status.replicas)},
 )

@@ -1,9 +1,15 @@
 """Secret: passwords, keys and tokens for pods and controllers."""
 
+import json
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
+from appliance.api import faults
+from appliance.api.errors import Cause
 from appliance.api.kind import Column, Kind
+from appliance.api.kinds import checks
 from appliance.api.kinds.cells import age
+from appliance.api.kinds.core import keyed_data
 from appliance.api.meta import KubeObject
 from appliance.api.schema import Bytes, F
 
@@ -33,6 +39,56 @@ def _set_defaults(obj: Secret) -> None:
         obj.stringData = {}
 
 
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+"""Keys that secrets of some types must have."""
+
+ACCOUNT_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105 - name of a type
+ACCOUNT_NAME = "kubernetes.io/service-account.name"
+LOGINS = (".dockercfg", ".dockerconfigjson")
+HIDDEN = "<secret contents redacted>"
+
+
+def _faults(obj: Secret) -> Iterator[Cause]:
+    yield from keyed_data.keys(obj.data, "data")
+    if sum(len(v) for v in obj.data.values()) > keyed_data.SIZE_MAX_BYTES:
+        yield faults.too_long("data", keyed_data.SIZE_MAX_BYTES)
+    if obj.type == ACCOUNT_TOKEN and not obj.metadata.annotations.get(ACCOUNT_NAME):
+        yield faults.required(f"metadata.annotations[{ACCOUNT_NAME}]")
+    if obj.type == "kubernetes.io/basic-auth" and not {"username", "password"} & set(obj.data):
+        yield faults.required("data[username]")
+        yield faults.required("data[password]")
+    for key in NEEDED.get(obj.type, ()):
+        yield from _needed(obj.data, key)
+
+
+def _needed(data: Mapping[str, bytes], key: str) -> Iterator[Cause]:
+    path = f"data[{key}]"
+    if key not in data:
+        yield faults.required(path)
+    elif key in LOGINS:
+        try:
+            json.loads(data[key])
+        except ValueError:
+            yield faults.wrong(path, HIDDEN, "must be valid JSON")
+
+
+def _validate(obj: Secret) -> list[Cause]:
+    return list(_faults(obj))
+
+
+def _validate_update(new: Secret, old: Secret) -> list[Cause]:
+    return [
+        *checks.same(new.type, old.type, "type"),
+        *keyed_data.frozen(new, old, ("data",)),
+        *_faults(new),
+    ]
+
+
 SECRET = Kind(
     group="",
     version="v1",
@@ -43,6 +99,8 @@ SECRET = Kind(
     type=Secret,
     columns=(Column("Name", format="name"), Column("Type"), Column("Data"), Column("Age")),
     cells=_cells,
+    validate=_validate,
+    validate_update=_validate_update,
     set_defaults=_set_defaults,
     selectable_fields={"type": lambda obj: obj.type},
     has_generation=False,

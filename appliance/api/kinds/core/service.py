@@ -2,8 +2,10 @@
 
 from typing import Annotated
 
+from appliance.api import names
 from appliance.api.kind import Column, Kind, Subresource
 from appliance.api.kinds.core import service_rules as rules
+from appliance.api.kinds.core import service_validation as validation
 from appliance.api.kinds.core.service_spec import (
     ClientIPConfig,
     ServicePort,
@@ -96,6 +98,10 @@ SERVICE = Kind(
     set_defaults=rules.set_defaults,
     prepare_create=_prepare_create,
     prepare_update=rules.prepare_update,
+    validate_name=names.dns_label,
+    validate=validation.validate,
+    validate_update=validation.validate_update,
+    warn=rules.warn,
     selectable_fields={
         "spec.clusterIP": lambda obj: obj.spec.clusterIP,
         "spec.type": lambda obj: obj.spec.type,

@@ -21,6 +21,10 @@ AFFINITY_SECONDS = 10800
 """How long a client sticks to an endpoint unless the user says otherwise."""
 
 
+OLD_HINTS = "service.kubernetes.io/topology-aware-hints"
+NEW_HINTS = "service.kubernetes.io/topology-mode"
+
+
 def needs_cluster_ip(spec: ServiceSpec) -> bool:
     """Whether a Service of this type has an address in the cluster (or says it wants none)."""
     return spec.type in ("ClusterIP", "NodePort", "LoadBalancer")
@@ -120,6 +124,14 @@ def _forget(new: ServiceSpec, old: ServiceSpec, **empty: object) -> None:
     for name, value in empty.items():
         if getattr(new, name) == getattr(old, name):
             setattr(new, name, value)
+
+
+def warn(obj: "Service") -> list[str]:
+    """Name what works but should not be used."""
+    found = []
+    if OLD_HINTS in obj.metadata.annotations:
+        found.append(f"annotation {OLD_HINTS} is deprecated, please use {NEW_HINTS} instead")
+    return found
 
 
 def cells(obj: "Service", now: float) -> list[Any]:

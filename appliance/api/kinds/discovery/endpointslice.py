@@ -1,8 +1,12 @@
 """EndpointSlice: up to a thousand addresses behind a Service; proxies and DNS read these."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
+from appliance.api import faults, names
+from appliance.api.errors import Cause
 from appliance.api.kind import Column, Kind
+from appliance.api.kinds import checks
 from appliance.api.kinds.cells import age, first_few
 from appliance.api.kinds.core.endpoints import EndpointPort
 from appliance.api.kinds.core.references import ObjectReference
@@ -108,6 +112,60 @@ def _desired(obj: EndpointSlice) -> Any:
     return (obj.addressType, obj.endpoints, obj.ports)
 
 
+ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+ENDPOINTS_MAX = 1000
+ADDRESSES_MAX = 100
+
+
+def _validate(obj: EndpointSlice) -> list[Cause]:
+    found = [*checks.one_of(obj.addressType, ADDRESS_TYPES, "addressType")]
+    endpoints = obj.endpoints or []
+    if len(endpoints) > ENDPOINTS_MAX:
+        found.append(faults.too_many("endpoints", len(endpoints), ENDPOINTS_MAX))
+    for index, endpoint in enumerate(endpoints):
+        found += _endpoint(endpoint, obj.addressType, f"endpoints[{index}]")
+    return [*found, *_ports(obj.ports or [], "ports")]
+
+
+def _validate_update(new: EndpointSlice, old: EndpointSlice) -> list[Cause]:
+    return [*_validate(new), *checks.same(new.addressType, old.addressType, "addressType")]
+
+
+def _endpoint(endpoint: Endpoint, kind: str, path: str) -> Iterator[Cause]:
+    if not endpoint.addresses:
+        yield faults.required(f"{path}.addresses", "must contain at least 1 address")
+    elif len(endpoint.addresses) > ADDRESSES_MAX:
+        yield faults.too_many(f"{path}.addresses", len(endpoint.addresses), ADDRESSES_MAX)
+    for index, address in enumerate(endpoint.addresses):
+        here = f"{path}.addresses[{index}]"
+        if kind == "FQDN":
+            yield from checks.named(names.dns_subdomain, address, here)
+            continue
+        broken = list(checks.ip(address, here))
+        yield from broken or checks.special_ip(address, here)
+        if not broken and (":" in address) != (kind == "IPv6"):
+            yield faults.wrong(here, address, f"must be an {kind} address")
+    if endpoint.hostname is not None:
+        yield from checks.named(names.dns_label, endpoint.hostname, f"{path}.hostname")
+    if endpoint.nodeName is not None:
+        yield from checks.named(names.dns_subdomain, endpoint.nodeName, f"{path}.nodeName")
+
+
+def _ports(ports: Sequence[EndpointPort], path: str) -> Iterator[Cause]:
+    used: set[str] = set()
+    for index, port in enumerate(ports):
+        here = f"{path}[{index}]"
+        name = port.name or ""
+        if name:
+            yield from checks.named(names.dns_label, name, f"{here}.name")
+        if name in used:
+            yield faults.duplicate(f"{here}.name", name)
+        used.add(name)
+        yield from checks.one_of(port.protocol or "", checks.PROTOCOLS, f"{here}.protocol")
+        if port.appProtocol is not None:
+            yield from checks.named(names.qualified_name, port.appProtocol, f"{here}.appProtocol")
+
+
 ENDPOINT_SLICE = Kind(
     group="discovery.k8s.io",
     version="v1",
@@ -125,5 +183,8 @@ ENDPOINT_SLICE = Kind(
     ),
     cells=_cells,
     set_defaults=_set_defaults,
+    validate=_validate,
+    validate_update=_validate_update,
     desired=_desired,
+    repeats_meta_faults=False,
 )

@@ -8,6 +8,9 @@ from appliance.api.kinds.core.pod.defaults import set_pod_defaults
 from appliance.api.kinds.core.pod.qos import qos_class
 from appliance.api.kinds.core.pod.spec import PodSpec
 from appliance.api.kinds.core.pod.status import PodCondition, PodStatus
+from appliance.api.kinds.core.pod.validate import validate_pod
+from appliance.api.kinds.core.pod.validate_update import validate_status, validate_update
+from appliance.api.kinds.core.pod.warnings import warn
 from appliance.api.kinds.core.references import ObjectReference
 from appliance.api.meta import KubeObject
 from appliance.api.schema import F, always
@@ -72,6 +75,10 @@ POD = Kind(
     set_defaults=set_pod_defaults,
     prepare_create=_prepare_create,
     prepare_status_update=_prepare_status_update,
+    validate=validate_pod,
+    validate_update=validate_update,
+    validate_status=validate_status,
+    warn=warn,
     selectable_fields={
         "spec.nodeName": lambda obj: obj.spec.nodeName,
         "spec.host": lambda obj: obj.spec.nodeName,
