@@ -137,12 +137,13 @@ class HubWatcher:
                 raise self._cut
             if self._closed:
                 raise StopAsyncIteration
+            was_in_step = self._in_step
             batch = self._next_ready()
             if batch is not None:
                 return batch
-            if self._in_step:
+            if was_in_step:
                 await self._sleep()
-            else:
+            else:  # look again: more history, or progress now that it is in step
                 await _YIELD.sleep(0)
 
     def progress(self) -> None:

@@ -20,10 +20,12 @@ Source: the rules of etcd's `server/storage/mvcc/key_index.go`.
 
 from array import array
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable
+from itertools import islice, takewhile
 
 from appliance.store.base import NO_END
-from appliance.store.mvcc.ranges import is_empty
+from appliance.store.mvcc.ranges import covers, is_empty
 from appliance.store.mvcc.sortedkeys import SortedKeys
 
 REVISION_SHIFT = 21
@@ -31,6 +33,7 @@ MAX_SUBS = 1 << 20
 """Changes that one revision can hold."""
 
 
+_RECENT = 4_096  # changes remembered so that counting is cheap at revisions of the last moments
 _NOTHING: "array[int]" = array("q")
 
 
@@ -50,29 +53,54 @@ class KeyIndex:
     def __init__(self) -> None:
         self._sorted = SortedKeys()
         self._positions: dict[bytes, array[int]] = {}
+        self._dead = SortedKeys()  # those of the keys whose newest change is a delete
         self._changed: dict[bytes, None] = {}  # keys of which a compaction may drop something
-        self.living = 0
+        self._recent: deque[tuple[int, bytes]] = deque(maxlen=_RECENT)
+        self._before_recent = 0  # all changes after this position are in `_recent`
+
+    @property
+    def living(self) -> int:
         """Keys that are there at the newest position."""
+        return len(self._positions) - len(self._dead)
 
     def load(self, changes: Iterable[tuple[bytes, int]]) -> None:
         """Fill an empty index from history, oldest first."""
         for key, at in changes:
-            self._append(key, at)
+            self._before_recent = at
+            positions = self._positions.get(key)
+            if positions is None:
+                self._positions[key] = array("q", (at,))
+            else:
+                positions.append(at)
         self._sorted.load(sorted(self._positions))
+        self._dead.load(sorted(key for key, its in self._positions.items() if its[-1] & 1))
+        changed = (key for key, its in self._positions.items() if len(its) > 1 or its[-1] & 1)
+        self._changed = dict.fromkeys(changed)
 
     def add(self, key: bytes, at: int) -> None:
         """A key changed; `at` is newer than all before."""
-        if key not in self._positions:
+        positions = self._positions.get(key)
+        if positions is None:
+            self._positions[key] = array("q", (at,))
             self._sorted.add(key)
-        self._append(key, at)
+            self._mark(key, was_dead=False, is_dead=bool(at & 1))
+        else:
+            self._mark(key, was_dead=bool(positions[-1] & 1), is_dead=bool(at & 1))
+            positions.append(at)
+            self._changed[key] = None
+        if len(self._recent) == _RECENT:
+            self._before_recent = self._recent[0][0]
+        self._recent.append((at, key))
 
     def undo(self, key: bytes) -> None:
-        """Take back the newest change of a key."""
+        """Take back the newest change of all, which is one of this key."""
         positions = self._positions[key]
-        self.living -= 1 - (positions.pop() & 1)
+        was_dead = bool(positions.pop() & 1)
+        self._recent.pop()
         if positions:
-            self.living += 1 - (positions[-1] & 1)
+            self._mark(key, was_dead=was_dead, is_dead=bool(positions[-1] & 1))
         else:
+            self._mark(key, was_dead=was_dead, is_dead=False)
             self._remove(key)
 
     def at(self, key: bytes, revision: int) -> int:
@@ -86,16 +114,33 @@ class KeyIndex:
         place = bisect_left(positions, at)
         return positions[place - 1] if place else 0
 
-    def select(self, key: bytes, end: bytes, revision: int) -> list[int]:
-        """Positions of all keys of [key, end) that were there at a revision, in key order."""
+    def select(self, key: bytes, end: bytes, revision: int, limit: int = 0) -> list[int]:
+        """Positions of the keys of [key, end) that were there at a revision, in key order."""
         ceiling, positions = position(revision + 1), self._positions
         found = (_newest(positions[name], ceiling) for name in self._names(key, end))
-        return [at for at in found if at]
+        there = (at for at in found if at)
+        return list(islice(there, limit)) if limit else list(there)
 
     def select_keys(self, key: bytes, end: bytes, revision: int) -> list[bytes]:
         """Keys of [key, end) that were there at a revision."""
         ceiling, positions = position(revision + 1), self._positions
         return [name for name in self._names(key, end) if _newest(positions[name], ceiling)]
+
+    def count(self, key: bytes, end: bytes, revision: int) -> int:
+        """How many keys of [key, end) were there at a revision.
+
+        Counted for now by blocks, then corrected for the keys that have changed since; only if
+        those are not remembered any more is each key looked at.
+        """
+        ceiling = position(revision + 1)
+        if end == NO_END or is_empty(key, end) or ceiling <= self._before_recent:
+            return len(self.select(key, end, revision))
+        total = self._sorted.count(key, end) - self._dead.count(key, end)
+        for name in self._changed_since(ceiling):
+            positions = self._positions.get(name)
+            if positions and covers(key, end, name):
+                total += bool(_newest(positions, ceiling)) - (not positions[-1] & 1)
+        return total
 
     def compactable(self) -> list[bytes]:
         """Keys of which something may be dropped."""
@@ -118,25 +163,26 @@ class KeyIndex:
             return []
         return self._cut(key, bisect_left(positions, at + (at & 1)))
 
-    def _append(self, key: bytes, at: int) -> None:
-        positions = self._positions.get(key)
-        if positions is None:
-            self._positions[key] = array("q", (at,))
-            if at & 1:
-                self._changed[key] = None
-        else:
-            self.living -= 1 - (positions[-1] & 1)
-            positions.append(at)
+    def _changed_since(self, ceiling: int) -> set[bytes]:
+        newer = takewhile(lambda change: change[0] >= ceiling, reversed(self._recent))
+        return {key for _, key in newer}
+
+    def _mark(self, key: bytes, *, was_dead: bool, is_dead: bool) -> None:
+        if is_dead:
             self._changed[key] = None
-        self.living += 1 - (at & 1)
+        if is_dead and not was_dead:
+            self._dead.add(key)
+        elif was_dead and not is_dead:
+            self._dead.remove(key)
 
     def _cut(self, key: bytes, count: int) -> list[int]:
         positions = self._positions[key]
         dropped = positions[:count].tolist()
-        del positions[:count]
-        if not positions:
+        if count == len(positions):
+            self._mark(key, was_dead=bool(positions[-1] & 1), is_dead=False)
             self._remove(key)
-        elif len(positions) == 1 and not positions[0] & 1:
+        del positions[:count]
+        if len(positions) == 1 and not positions[0] & 1:
             self._changed.pop(key, None)
         return dropped
 

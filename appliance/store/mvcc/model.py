@@ -35,7 +35,8 @@ class Model:
         """A range read; the revision has been checked."""
         revision = request.revision if request.revision > 0 else self.revision + 1
         found = self._living(request.key, request.end, revision)
-        return answer(request, found, list, self.revision)
+        some = answer(request, lambda limit: found[: limit or None], lambda: len(found), list)
+        return replace(some, revision=self.revision)
 
     def has_lease(self, lease_id: int) -> bool:
         """Whether the lease is there."""

@@ -71,28 +71,40 @@ def check_revision(asked: int, current: int, compacted: int) -> None:
 
 def answer(
     request: Range,
-    found: Sequence[Found],
+    select: Callable[[int], Sequence[Found]],
+    count: Callable[[], int],
     fetch: Callable[[Iterable[Found]], list[KeyValue]],
-    revision: int,
 ) -> RangeResult:
-    """Turn what the index found (in key order) into an answer, fetching as little as possible."""
-    count = len(found)
+    """Answer from an index, asking of it as little as possible.
+
+    `select(limit)` finds keys in their order (0: all), `fetch` gets their values. The revision
+    of the result is left to the caller.
+    """
     if request.count_only:
-        return RangeResult((), count, more=False, revision=revision)
-    limit = request.limit if request.limit > 0 else count
+        return RangeResult((), count(), more=False, revision=0)
+    limit = max(0, request.limit)
     if _is_plain(request):
-        kvs = fetch(found[:limit])
-        more = count > limit
+        found = select(limit)
+        kvs = fetch(found)
+        total = count() if limit and len(found) == limit else len(found)
+        more = total > len(found)
     else:
-        kept = [kv for kv in fetch(found) if _passes(request, kv)]
-        kept.sort(
-            key=_SORT_KEYS[request.sort_target],
-            reverse=request.sort_order is SortOrder.DESCEND,
-        )
-        kvs, more = kept[:limit], len(kept) > limit
+        found = select(0)
+        kvs, total = _arranged(request, fetch(found)), len(found)
+        more = 0 < limit < len(kvs)
+        kvs = kvs[:limit] if limit else kvs
     if request.keys_only:
         kvs = [without_value(kv) for kv in kvs]
-    return RangeResult(tuple(kvs), count, more=more, revision=revision)
+    return RangeResult(tuple(kvs), total, more=more, revision=0)
+
+
+def _arranged(request: Range, kvs: list[KeyValue]) -> list[KeyValue]:
+    """Filtered, then sorted."""
+    return sorted(
+        (kv for kv in kvs if _passes(request, kv)),
+        key=_SORT_KEYS[request.sort_target],
+        reverse=request.sort_order is SortOrder.DESCEND,
+    )
 
 
 def without_value(kv: KeyValue) -> KeyValue:

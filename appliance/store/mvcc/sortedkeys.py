@@ -61,5 +61,20 @@ class SortedKeys:
             yield from block[start:] if start else block
             at, start = at + 1, 0
 
+    def count(self, key: bytes, end: bytes) -> int:
+        """How many keys are in [key, end); looks at blocks, not keys."""
+        if not self._blocks:
+            return 0
+        upto = len(self) if end == FROM_KEY else self._rank(end)
+        return max(0, upto - self._rank(key))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._blocks))
+
+    def _rank(self, key: bytes) -> int:
+        """How many keys come before `key`."""
+        at = self._block_of(key)
+        return sum(map(len, self._blocks[:at])) + bisect_left(self._blocks[at], key)
+
     def _block_of(self, key: bytes) -> int:
         return max(0, bisect_right(self._firsts, key) - 1)

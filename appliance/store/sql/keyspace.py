@@ -72,8 +72,14 @@ class Keyspace:
         revision = request.revision if request.revision > 0 else newest
         if revision < self.ephemeral.lost and self.ephemeral.concern(request.key, request.end):
             raise Compacted(self.ephemeral.lost)
-        found = self.index.select(request.key, request.end, revision)
-        return answer(request, found, self._fetch, newest)
+        index, key, end = self.index, request.key, request.end
+        found = answer(
+            request,
+            lambda limit: index.select(key, end, revision, limit),
+            lambda: index.count(key, end, revision),
+            self._fetch,
+        )
+        return replace(found, revision=newest)
 
     def value(self, at: int) -> KeyValue:
         """The value at a position that the index knows."""

@@ -1,0 +1,100 @@
+"""A whole API server on a free loopback port: MemoryStore, real TLS, an admin kubeconfig.
+
+Used by the fixtures here and in `tests/contract`; by hand, to replay recordings against:
+
+    python -m tests.conform.live FOLDER [PORT]     until interrupted; FOLDER/admin.kubeconfig
+"""
+
+import asyncio
+import random
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.client.kubeconfig import Access, write_kubeconfig
+from appliance.control.access.authn import CertificatesAndTokens, StaticToken
+from appliance.control.http.app import Parts, build_app
+from appliance.control.http.server import ApiServer
+from appliance.control.options import ControlOptions
+from appliance.control.registry.base import User
+from appliance.control.registry.registry import StoreRegistry
+from appliance.kit.clock import SystemClock
+from appliance.kit.pki import Subject, issue, new_ca
+from appliance.store.memory import MemoryStore
+
+TOKEN = "t0ken"
+RING = 200
+"""Past events a watch can start from; few, so that tests get beyond them."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """What is running, and how to get in."""
+
+    server: ApiServer
+    registry: StoreRegistry
+    access: Access
+    kubeconfig: Path
+
+
+@asynccontextmanager
+async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
+    """Run an API server while the block lasts."""
+    clock = SystemClock()
+    now = clock.wall()
+    ca = new_ca("test-ca", now=now)
+    serving = issue(ca, Subject(common_name="api", sans=("127.0.0.1",), server=True), now=now)
+    masters = ("system:masters",)
+    admin = issue(ca, Subject(common_name="root", organizations=masters, client=True), now=now)
+    for name, data in (
+        ("ca.crt", ca.cert_pem),
+        ("s.crt", serving.cert_pem),
+        ("s.key", serving.key_pem),
+    ):
+        (folder / name).write_bytes(data)
+    store = MemoryStore(clock)
+    options = ControlOptions(ring_size=RING)
+    async with StoreRegistry(
+        store, clock=clock, rng=random.SystemRandom(), options=options
+    ) as registry:
+        tokens = [StaticToken(TOKEN, User(name="admin", groups=masters))]
+        parts = Parts(registry=registry, authenticator=CertificatesAndTokens(tokens), clock=clock)
+        server = ApiServer(
+            build_app(parts),
+            host="127.0.0.1",
+            port=port,
+            cert_pem_path=folder / "s.crt",
+            key_pem_path=folder / "s.key",
+            client_ca_path=folder / "ca.crt",
+        )
+        await server.start()
+        access = Access(
+            server=f"https://127.0.0.1:{server.port}",
+            ca_pem=ca.cert_pem,
+            cert_pem=admin.cert_pem,
+            key_pem=admin.key_pem,
+        )
+        path = folder / "admin.kubeconfig"
+        write_kubeconfig(path, access)
+        try:
+            yield Live(server, registry, access, path)
+        finally:
+            await server.stop()
+    await store.close()
+
+
+async def _until_interrupted(folder: Path, port: int) -> None:
+
+    async with live(folder, port) as running:
+        sys.stdout.write(f"KUBECONFIG={running.kubeconfig}\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
+    wanted_port = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    with asyncio.Runner() as runner:
+        runner.run(_until_interrupted(Path(sys.argv[1]), wanted_port))
