@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.api.errors import AlreadyExists, Conflict, Expired, NotFound
+from appliance.api.errors import AlreadyExists, Conflict, Expired, Invalid, NotFound
 from appliance.api.kinds.core.configmap import CONFIG_MAP, ConfigMap
 from appliance.api.kinds.core.namespace import NAMESPACE, Namespace
 from appliance.api.meta import ObjectMeta
@@ -76,6 +76,10 @@ async def test_failures_are_api_errors_whatever_the_transport(client: Client) ->
     await client.create(CONFIG_MAP, config_map("a"))
     with pytest.raises(AlreadyExists):
         await client.create(CONFIG_MAP, config_map("a"))
+    with pytest.raises(Invalid) as broken:
+        await client.create(CONFIG_MAP, config_map("Not A Name"))
+    assert broken.value.details is not None
+    assert broken.value.details.causes[0].field == "metadata.name"
 
 
 async def test_an_update_needs_the_newest_version(client: Client) -> None:
@@ -86,6 +90,13 @@ async def test_an_update_needs_the_newest_version(client: Client) -> None:
     assert second.data == {"k": "2"}
     with pytest.raises(Conflict, match="the object has been modified"):
         await client.update(CONFIG_MAP, changed)
+
+
+async def test_a_patch_changes_parts(client: Client) -> None:
+    await client.create(CONFIG_MAP, config_map("a", k="1", gone="x"))
+    body = {"data": {"gone": None, "new": "2"}}
+    patched = await client.patch(CONFIG_MAP, "a", body, namespace="here")
+    assert patched.data == {"k": "1", "new": "2"}
 
 
 async def test_a_delete_may_have_conditions(client: Client) -> None:

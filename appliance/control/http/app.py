@@ -22,6 +22,7 @@ from appliance.control.http.health import ENDPOINTS, Check, Health
 from appliance.control.http.metrics import Metrics
 from appliance.control.http.middleware import Endpoint, Guard, Handle, Observe
 from appliance.control.http.resources import Resources, method_not_allowed, no_such_resource
+from appliance.control.http.reviews import EXTRAS, Reviews
 from appliance.control.http.streams import Logs, NodeConnections
 from appliance.control.http.subresources import Subresources
 from appliance.control.http.version import version_info
@@ -75,7 +76,8 @@ def _routes(parts: Parts, metrics: Metrics) -> Mapping[str, Handle]:
     subresources = Subresources(
         registry=parts.registry, resources=resources, stream_logs=logs.handle
     )
-    api = Api(resources, subresources, Discovery(KINDS, [_BINDINGS]))
+    reviews = Reviews(authorizer=parts.authorizer, clock=parts.clock)
+    api = Api(resources, subresources, reviews, Discovery(KINDS, [_BINDINGS, *EXTRAS]))
     health = Health(parts.checks)
     checks = {
         f"/{name}{tail}": health.handle for name in ENDPOINTS for tail in ("", "/{check:path}")
@@ -97,9 +99,14 @@ class Api:
     """Everything under /api and /apis."""
 
     def __init__(
-        self, resources: Resources, subresources: Subresources, discovery: Discovery
+        self,
+        resources: Resources,
+        subresources: Subresources,
+        reviews: Reviews,
+        discovery: Discovery,
     ) -> None:
         self._resources = resources
+        self._reviews = reviews
         self._subresources = subresources
         self._discovery = discovery
 
@@ -110,6 +117,8 @@ class Api:
             await self.discover(exchange)
         elif target.resource == "bindings" and not target.name and not target.group:
             await self._subresources.bind(exchange)
+        elif review := self._reviews.find(target.group, target.version, target.resource):
+            await review(exchange)
         elif target.subresource:
             await self._subresources.handle(exchange)
         else:

@@ -1,0 +1,1 @@
+"""Group authentication.k8s.io: questions about who somebody is."""
