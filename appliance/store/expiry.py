@@ -1,16 +1,23 @@
 """Revokes leases when they are due.
 
 One task per store sleeps until the next deadline, and only then: a store without leases has no
-timer at all. `changed` wakes it when a lease with an earlier deadline has been granted.
+timer at all. `changed` wakes it when a lease with an earlier deadline has been granted. If the
+store refuses (a full disk), the lease stays due and is tried again after a pause.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
-from appliance.store.errors import LeaseNotFound
+from appliance.store.errors import LeaseNotFound, StoreError
 from appliance.store.mvcc.leasing import LeaseBook
+
+log = structlog.get_logger(__name__)
+
+_RETRY_S = 5.0  # long enough that a full disk is not asked in a loop, short against any TTL
 
 
 class Expiry:
@@ -49,6 +56,10 @@ class Expiry:
                 await self._revoke(lease_id)
             except LeaseNotFound:
                 continue  # revoked by its owner meanwhile
+            except StoreError as error:
+                log.warning("lease not revoked", lease=lease_id, error=str(error))
+                await self._clock.sleep(_RETRY_S)
+                break
         # A renewed lease is still in the book: come back at its new deadline.
         self._alarm = None
         self.changed()

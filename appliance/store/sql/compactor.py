@@ -22,11 +22,12 @@ from appliance.store.errors import StoreError
 from appliance.store.options import StoreOptions
 from appliance.store.sql import tables
 from appliance.store.sql.keyspace import Keyspace
-from appliance.store.sql.writer import Statement
+from appliance.store.sql.writer import Statement, checkpoint
 
 log = structlog.get_logger(__name__)
 
 _VACUUM_PAGES = 256  # 1 MiB a step
+_BUSY_FACTOR = 4  # a store that is never idle moves its log after so many times the bound
 _KEEP_FREE_PAGES = 1_024  # 4 MiB stay in the file: the next writes reuse them
 
 Write = Callable[[list[Statement]], Awaitable[None]]
@@ -101,30 +102,37 @@ class Compactor:
 
 
 class Checkpointer:
-    """Moves the WAL into the database file."""
+    """Moves the log into the database file.
 
-    def __init__(self, connection: sqlite3.Connection, options: StoreOptions) -> None:
+    The bulk is copied here, beside the commits. What was committed meanwhile is left for the
+    writer to finish (`finish`): only when the whole log has been moved can it be used again from
+    its start, and under steady writes no other moment would ever come.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, finish: Callable[[], None], options: StoreOptions
+    ) -> None:
         self._connection = connection
+        self._finish = finish
         self._bound_bytes = options.checkpoint_bytes
         self._written_bytes = 0
         self._thread = ThreadPoolExecutor(1, "store-checkpoint")
         self._running: Future[None] | None = None
 
-    def idle(self, written_bytes: int) -> None:
-        """Nothing waits to be written; `written_bytes` have been since the last call."""
-        self._written_bytes += written_bytes
+    def written(self, size_bytes: int, idle: bool) -> None:
+        """A group has been committed; `idle` if nothing waits behind it."""
+        self._written_bytes += size_bytes
+        # A store that is never idle must not let the log grow without end either.
+        bound = self._bound_bytes if idle else _BUSY_FACTOR * self._bound_bytes
         running = self._running is not None and not self._running.done()
-        if self._written_bytes >= self._bound_bytes and not running:
+        if self._written_bytes >= bound and not running:
             self._written_bytes = 0
-            self._running = self._thread.submit(self._checkpoint)
+            self._running = self._thread.submit(self._run)
 
     def close(self) -> None:
         """Wait for the one that runs."""
         self._thread.shutdown()
 
-    def _checkpoint(self) -> None:
-        try:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        except sqlite3.Error as error:
-            # Not lost: the WAL keeps everything, and SQLite checkpoints by itself at 64 MiB.
-            log.warning("checkpoint failed", error=str(error))
+    def _run(self) -> None:
+        checkpoint(self._connection)
+        self._finish()

@@ -73,8 +73,8 @@ class SqlStore:
         self._hub = Hub(self._committed, options)
         self._tasks = Tasks("store", clock)
         self._writer = Writer(database.writer, database.path, options, clock)
-        self._checkpointer = Checkpointer(database.connect(), options)
-        self._writer.after_idle = self._checkpointer.idle
+        self._checkpointer = Checkpointer(database.connect(), self._checkpoint_next, options)
+        self._writer.after_group = self._checkpointer.written
         self._compactor = Compactor(self._keyspace, self._write, self._tasks, options)
         self._compactor.start(recovered.compact_done)
         self._leases = self._keyspace.leases
@@ -288,6 +288,9 @@ class SqlStore:
             self._reserved = before
 
         return undo
+
+    def _checkpoint_next(self) -> None:
+        self._writer.checkpoint_next = True
 
     def _lease_row(self, lease_id: int, ttl_s: int) -> Statement:
         deadline_ms = int((self._clock.wall() + ttl_s) * 1000)

@@ -68,9 +68,10 @@ class Writer:
         self._broken: StoreError | None = None
         self._idle = asyncio.Event()
         self._idle.set()
-        self.after_idle: Callable[[int], None] = lambda _: None
-        """Called with the bytes written since it was last called, when nothing waits."""
-        self._since_idle_bytes = 0
+        self.after_group: Callable[[int, bool], None] = lambda _bytes, _idle: None
+        """Called after each group with the bytes written, and whether nothing waits."""
+        self.checkpoint_next = False
+        """Move the rest of the log into the file after the next commit; any thread may set it."""
 
     @property
     def busy(self) -> bool:
@@ -106,7 +107,7 @@ class Writer:
     def _start(self) -> None:
         self._scheduled = False
         if not self._waiting:
-            self._rest()
+            self._idle.set()
             return
         group = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_GROUP))]
         statements = [statement for entry in group for statement in entry.statements]
@@ -129,12 +130,13 @@ class Writer:
         if error is None:
             for entry in group:
                 entry.committed()
-                self._since_idle_bytes += entry.size_bytes
+            written = sum(entry.size_bytes for entry in group)
+            self.after_group(written, not self._waiting)
         else:
             self._fail([*group, *self._waiting], error)
             self._waiting.clear()
         if not self._waiting:
-            self._rest()
+            self._idle.set()
         elif not self._scheduled:
             # Through the loop again: those just answered may have more to write.
             self._scheduled = True
@@ -148,12 +150,6 @@ class Writer:
         log.error("store commit failed", path=str(self._path), error=str(error), full=full)
         for entry in reversed(entries):
             entry.failed(refusal)
-
-    def _rest(self) -> None:
-        self._idle.set()
-        if self._since_idle_bytes:
-            written, self._since_idle_bytes = self._since_idle_bytes, 0
-            self.after_idle(written)
 
     def _commit(self, statements: list[Statement]) -> sqlite3.Error | None:
         """One transaction; runs on the thread, or on the loop while the thread has nothing."""
@@ -172,7 +168,19 @@ class Writer:
             return error
         took = self._clock.monotonic() - started
         self._typical_s += (took - self._typical_s) / 8
+        if self.checkpoint_next:
+            self.checkpoint_next = False
+            checkpoint(connection)
         return None
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Move what can be moved of the log into the file, waiting for nobody."""
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except sqlite3.Error as error:
+        # Nothing is lost: the log keeps it all, and SQLite tries by itself at 64 MiB.
+        log.warning("checkpoint failed", error=str(error))
 
 
 def _joined(statements: list[Statement]) -> list[Statement]:
