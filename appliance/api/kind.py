@@ -39,13 +39,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subresource:
-    """A sub-resource such as `status` or `scale`; the body is of another kind where given."""
+    """A sub-resource such as `status` or `scale`; the body is of another kind where given.
+
+    Where the body is the object itself, `prepare(new, old)` puts back what this door may not
+    change and `validate(new, old)` gives every fault; `status` has those of its kind.
+    """
 
     name: str
     verbs: tuple[str, ...]
     kind: str
     group: str = ""
     version: str = "v1"
+    prepare: Callable[[Any, Any], None] | None = None
+    validate: Callable[[Any, Any], list[Cause]] | None = None
 
 
 def _nothing(_obj: Any) -> None:
@@ -152,6 +158,28 @@ class Kind(Generic[T]):
     def storage_prefix(self) -> str:
         """Key prefix in the store, with a slash at the end."""
         return f"/registry/{self.storage_path or self.plural}/"
+
+    def prepare_write(self, new: T, old: T, subresource: str = "") -> None:
+        """Put back what a writer through this door may not change."""
+        door = self._door(subresource)
+        if door and door.prepare:
+            door.prepare(new, old)
+        elif subresource == "status":
+            self.prepare_status_update(new, old)
+        else:
+            self.prepare_update(new, old)
+
+    def faults_of_write(self, new: T, old: T, subresource: str = "") -> list[Cause]:
+        """Give every fault, but those of metadata, of a write through this door."""
+        door = self._door(subresource)
+        if door and door.validate:
+            return door.validate(new, old)
+        if subresource == "status":
+            return self.validate_status(new, old)
+        return self.validate_update(new, old)
+
+    def _door(self, subresource: str) -> Subresource | None:
+        return next((s for s in self.subresources if s.name == subresource), None)
 
     def has(self, subresource: str) -> bool:
         """Whether there is such a sub-resource."""

@@ -4,6 +4,7 @@ import msgspec
 
 from appliance.api import errors
 from appliance.api.kind import Kind, T
+from appliance.api.validate_meta import validate_meta
 from appliance.control.access.admission import admit
 from appliance.control.access.steps.base import Attempt
 from appliance.control.registry import metadata, owners
@@ -59,7 +60,9 @@ async def _store(parts: Parts, kind: Kind[T], obj: T, call: Call) -> Stored[T]:
     kind.prepare_create(obj)
     async with strategy.turn():
         await strategy.allocate(obj, None)
-        metadata.refused(kind, obj.metadata.name, kind.validate(obj))
+        causes = [*validate_meta(obj, kind), *kind.validate(obj)]
+        metadata.refused(kind, obj.metadata.name, causes)
+        call.warnings.extend(kind.warn(obj))
         if not call.dry_run:
             return await parts.storage.insert(kind, obj, call.user.name)
     if await parts.storage.get(kind, obj.metadata.namespace, obj.metadata.name):

@@ -89,10 +89,10 @@ def check_precondition(kind: Kind[T], new: ObjectMeta, old: Stored[T], key: str)
 
 def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
     """Keep what an update need not repeat; what it must not change is checked by validation."""
-    new.uid = old.uid
-    new.creationTimestamp = new.creationTimestamp or old.creationTimestamp
-    new.deletionTimestamp = new.deletionTimestamp or old.deletionTimestamp
-    if new.deletionGracePeriodSeconds is None:
+    new.uid = new.uid or old.uid
+    new.creationTimestamp = old.creationTimestamp
+    new.deletionTimestamp = old.deletionTimestamp or new.deletionTimestamp
+    if old.deletionTimestamp or new.deletionGracePeriodSeconds is None:
         new.deletionGracePeriodSeconds = old.deletionGracePeriodSeconds
     new.generation = old.generation
     new.selfLink = ""

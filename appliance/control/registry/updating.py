@@ -7,10 +7,11 @@ again when another writer came first, unless the user named the revision to buil
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Generic
 
 from appliance.api import errors
 from appliance.api.kind import Kind, T
+from appliance.api.validate_meta import validate_meta_update
 from appliance.client.base import clone
 from appliance.control.access.admission import admit
 from appliance.control.access.steps.base import Attempt
@@ -23,9 +24,6 @@ from appliance.control.registry.storage import Moved
 
 _TRIES = 5
 """As upstream's patch; an unconditional PUT under contention wins in the first or second."""
-
-STATUS = "status"
-FINALIZE = "finalize"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,27 +153,16 @@ async def _write(parts: Parts, wanted: Rewrite[T], old: Stored[T], new: T) -> St
 
 def isolate(wanted: Rewrite[T], new: T, old: T) -> None:
     """Put back what this door may not change: status here, everything else at /status."""
-    kind = wanted.kind
-    if wanted.subresource == STATUS:
-        kind.prepare_status_update(new, old)
-    elif wanted.subresource == FINALIZE:
-        keep_all_but_finalizers(new, old)
-    else:
-        kind.prepare_update(new, old)
-
-
-def keep_all_but_finalizers(new: Any, old: Any) -> None:
-    """/finalize changes spec.finalizers of a namespace and nothing else."""
-    new.status = old.status
+    wanted.kind.prepare_write(new, old, wanted.subresource)
 
 
 def faults_of_update(wanted: Rewrite[T], new: T, old: T) -> list[errors.Cause]:
-    """Every fault of the new state, each once."""
+    """Every fault of the new state, in metadata and elsewhere."""
     kind = wanted.kind
-    if wanted.subresource == STATUS:
-        return kind.validate_status(new, old)
-    found = [*kind.validate(new), *kind.validate_update(new, old)]
-    return list(dict.fromkeys(found))
+    return [
+        *validate_meta_update(new, old, kind),
+        *kind.faults_of_write(new, old, wanted.subresource),
+    ]
 
 
 def is_done(parts: Parts, kind: Kind[T], obj: T) -> bool:

@@ -78,6 +78,10 @@ def _prepare_update(new: Namespace, old: Namespace) -> None:
     new.status = old.status
 
 
+def _prepare_finalize(new: Namespace, old: Namespace) -> None:
+    new.status = old.status
+
+
 def _validate(obj: Namespace) -> list[Cause]:
     return [
         fault
@@ -101,7 +105,9 @@ NAMESPACE = Kind(
     short_names=("ns",),
     subresources=(
         Subresource(name="status", verbs=("get", "patch", "update"), kind="Namespace"),
-        Subresource(name="finalize", verbs=("update",), kind="Namespace"),
+        Subresource(
+            name="finalize", verbs=("update",), kind="Namespace", prepare=_prepare_finalize
+        ),
     ),
     columns=(Column("Name", format="name"), Column("Status"), Column("Age")),
     cells=_cells,

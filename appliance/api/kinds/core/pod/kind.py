@@ -9,7 +9,12 @@ from appliance.api.kinds.core.pod.qos import qos_class
 from appliance.api.kinds.core.pod.spec import PodSpec
 from appliance.api.kinds.core.pod.status import PodCondition, PodStatus
 from appliance.api.kinds.core.pod.validate import validate_pod
-from appliance.api.kinds.core.pod.validate_update import validate_status, validate_update
+from appliance.api.kinds.core.pod.validate_update import (
+    prepare_ephemeral,
+    validate_ephemeral,
+    validate_status,
+    validate_update,
+)
 from appliance.api.kinds.core.pod.warnings import warn
 from appliance.api.kinds.core.references import ObjectReference
 from appliance.api.meta import KubeObject
@@ -68,7 +73,13 @@ POD = Kind(
         Subresource(name="exec", verbs=("create", "get"), kind="PodExecOptions"),
         Subresource(name="attach", verbs=("create", "get"), kind="PodAttachOptions"),
         Subresource(name="portforward", verbs=("create", "get"), kind="PodPortForwardOptions"),
-        Subresource(name="ephemeralcontainers", verbs=("get", "patch", "update"), kind="Pod"),
+        Subresource(
+            name="ephemeralcontainers",
+            verbs=("get", "patch", "update"),
+            kind="Pod",
+            prepare=prepare_ephemeral,
+            validate=validate_ephemeral,
+        ),
     ),
     columns=columns.COLUMNS,
     cells=columns.cells,
