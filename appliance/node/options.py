@@ -26,6 +26,7 @@ class NodeOptions:
     node_name: str
     node_ip: str
     data_dir: Path
+    """The agent's own folder, `<data>/agent`."""
     cluster_id: str
     pause_image: str
     cluster_dns: str = "10.43.0.10"

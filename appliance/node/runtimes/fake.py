@@ -7,11 +7,14 @@ commands. Everything lives as long as the object; nothing is bounded, tests are 
 """
 
 import asyncio
+import io
+import tarfile
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
+from appliance.kit import jsonio
 from appliance.kit.clock import Clock
 from appliance.node.runtimes.base import (
     Container,
@@ -229,9 +232,14 @@ class FakeRuntime:
         return self._images.get(name) or self.add_image(name)
 
     async def load(self, archive: bytes) -> None:
-        """Take the archive's bytes as the image's name."""
+        """Keep the names of a docker-archive."""
         self._trip("load")
-        self.add_image(archive.decode())
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            manifest = tar.extractfile("manifest.json")
+            entries = jsonio.loads(manifest.read()) if manifest is not None else []
+        for entry in entries:
+            for name in entry["RepoTags"]:
+                self.add_image(name)
 
     async def remove_image(self, name: str) -> None:
         """Forget an image.

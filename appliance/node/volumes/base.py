@@ -1,6 +1,6 @@
 """What a volume needs to be set up, and where it lies.
 
-    <data dir>/agent/pods/<uid>/volumes/kubernetes.io~<plugin>/<name>
+    <the agent's data dir>/pods/<uid>/volumes/kubernetes.io~<plugin>/<name>
 
 Set-up is idempotent: it is repeated after an agent restart, and for projected files to bring
 changes of ConfigMaps and Secrets to a running pod. Tear-down removes the pod's whole folder.
@@ -59,4 +59,4 @@ class PodFolder:
 
 def folder_of(data_dir: Path, pod: Pod) -> PodFolder:
     """The folder of a pod under the agent's data directory."""
-    return PodFolder(data_dir / "agent" / "pods" / pod.metadata.uid)
+    return PodFolder(data_dir / "pods" / pod.metadata.uid)

@@ -55,7 +55,7 @@ class Volumes:
 
     async def keep_only(self, uids: frozenset[str]) -> None:
         """Remove the folders of pods that are no more."""
-        root = self._data_dir / "agent" / "pods"
+        root = self._data_dir / "pods"
         names = [path for path in root.glob("*") if path.is_dir() and path.name not in uids]
         for path in names:
             await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)

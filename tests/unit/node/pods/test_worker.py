@@ -46,7 +46,7 @@ async def test_a_pod_lives_and_goes(stage: Stage) -> None:
         assert stage.network.attached == {}
         assert stage.heard.deleted == ["u1"]
         assert stage.notes.reasons[-1] == "Killing"
-        assert not (stage.data_dir / "agent" / "pods" / "u1").exists()
+        assert not (stage.data_dir / "pods" / "u1").exists()
 
 
 async def test_two_containers_share_the_sandbox(stage: Stage) -> None:

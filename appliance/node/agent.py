@@ -1,0 +1,252 @@
+"""The agent of one host: sources → wish → pod workers; beside them registration and logs.
+
+`assembly` builds it from a client, an engine and a network, and runs `run` until it stops; then
+pods, links and folders stay, and the next agent adopts them. Start order: engine, network, the
+last wish from disk, then everything else side by side; nothing waits for the API.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+
+from appliance.api.kinds.core.pod.kind import Pod
+from appliance.api.kinds.core.pod.status import PodStatus
+from appliance.api.kinds.core.service import SERVICE
+from appliance.client.base import Client
+from appliance.client.informer import Informers
+from appliance.kit.backoff import Backoff
+from appliance.kit.clock import Clock, rfc3339
+from appliance.kit.tasks import Tasks
+from appliance.node.desired import DesiredPods
+from appliance.node.events import PodEvents, Recorder
+from appliance.node.images.pause import PAUSE_IMAGE, ensure_pause
+from appliance.node.network.base import Network
+from appliance.node.options import NodeOptions
+from appliance.node.pods.checks import Checker
+from appliance.node.pods.downward import PodFacts
+from appliance.node.pods.execute import Parts
+from appliance.node.pods.images import Images
+from appliance.node.pods.inputs import ApiInputs
+from appliance.node.pods.reports import Reports
+from appliance.node.pods.workers import Workers
+from appliance.node.register import Registrar
+from appliance.node.resources import HostFacts, host_facts
+from appliance.node.runtimes.base import Fingerprint, Runtime, RuntimeFault
+from appliance.node.serve.app import build_app
+from appliance.node.serve.server import NodeServer
+from appliance.node.sources.api import ApiSource
+from appliance.node.sources.base import Source
+from appliance.node.sources.file import FileSource
+from appliance.node.sources.merge import Refusal, merge
+from appliance.node.volumes.mounter import Volumes
+
+log = structlog.get_logger(__name__)
+
+ENGINE_PAUSES = Backoff(base_s=0.5, maximum_s=10.0)
+
+
+class Agent:
+    """Runs the pods of this host."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        runtime: Runtime,
+        network: Network,
+        options: NodeOptions,
+        clock: Clock,
+        recorder: Recorder,
+    ) -> None:
+        self._client = client
+        self._runtime = runtime
+        self._network = network
+        self._options = options
+        self._clock = clock
+        self._events = PodEvents(recorder)
+        self._informers = Informers(client, clock)
+        self._reports = Reports(client, clock)
+        self._desired = DesiredPods(options.data_dir)
+        self._snapshots: dict[str, Sequence[Pod]] = {}
+        self._sources: list[Source] = []
+        self._refused: set[str] = set()
+        self._swept = False
+        self._engine_fault = ""
+        self._workers: Workers | None = None
+
+    @property
+    def workers(self) -> Workers:
+        """The pod workers, once `run` has begun.
+
+        Raises:
+            RuntimeError: the agent does not run yet.
+        """
+        if self._workers is None:
+            raise RuntimeError("the agent does not run yet")
+        return self._workers
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        options = self._options
+        options.data_dir.mkdir(parents=True, exist_ok=True)
+        facts = host_facts(options.data_dir)
+        engine = await self._wait_for_engine()
+        if options.pod_cidr:
+            await self._network.set_up(options.pod_cidr)
+        async with Tasks("agent", self._clock) as tasks:
+            workers = Workers(self._parts(facts, engine), tasks)
+            self._workers = workers
+            server = await self._serve(workers)
+            registrar = Registrar(
+                self._client,
+                self._informers,
+                options=options,
+                facts=facts,
+                clock=self._clock,
+                engine_fault=lambda: self._engine_fault,
+            )
+            registrar.engine = engine
+            registrar.port = server.port if server is not None else 0
+            self._start(tasks, workers, registrar)
+            try:
+                await tasks.wait_failed()
+            finally:
+                if server is not None:
+                    await server.stop()
+
+    def _start(self, tasks: Tasks, workers: Workers, registrar: Registrar) -> None:
+        options = self._options
+        workers.wish(self._desired.load())
+        services = self._informers.of(SERVICE)
+        self._sources = [ApiSource(self._informers, options.node_name, wait_for=[services])]
+        if options.manifest_path is not None:
+            self._sources.append(
+                FileSource(
+                    options.manifest_path,
+                    node_name=options.node_name,
+                    period_s=options.file_check_s,
+                    clock=self._clock,
+                )
+            )
+        for source in self._sources:
+            _ = tasks.spawn(f"source/{source.name}", self._follow(source, workers))
+        _ = tasks.spawn("engine", self._follow_engine(workers, registrar))
+        _ = tasks.forever("reports", self._reports.run)
+        _ = tasks.forever("node status", registrar.keep_status)
+        _ = tasks.forever("heartbeat", registrar.keep_alive)
+        _ = tasks.spawn("relist", self._relist(workers))
+        self._informers.start(tasks)
+
+    def _parts(self, facts: HostFacts, engine: Fingerprint) -> Parts:
+        return Parts(
+            runtime=self._runtime,
+            network=self._network,
+            images=Images(self._runtime),
+            volumes=Volumes(self._options.data_dir),
+            inputs=ApiInputs(self._client, self._informers.of(SERVICE).cache),
+            events=self._events,
+            reports=self._reports,
+            checker=Checker(self._runtime, self._clock),
+            clock=self._clock,
+            options=self._options,
+            engine=engine.engine,
+            facts=PodFacts(
+                host_ip=self._options.node_ip,
+                node_cpus=facts.cpus,
+                node_memory_bytes=facts.memory_bytes,
+            ),
+        )
+
+    async def _wait_for_engine(self) -> Fingerprint:
+        failures = 0
+        while True:
+            try:
+                found = await self._runtime.fingerprint()
+                if self._options.pause_image == PAUSE_IMAGE:
+                    await ensure_pause(self._runtime)
+            except RuntimeFault as error:
+                failures += 1
+                pause = ENGINE_PAUSES.delay(failures)
+                log.warning("engine not ready", error=str(error), again_in_s=pause)
+                await self._clock.sleep(pause)
+            else:
+                log.info("engine", name=found.engine, version=found.version)
+                return found
+
+    async def _serve(self, workers: Workers) -> NodeServer | None:
+        options = self._options.serve
+        if options is None:
+            return None
+        server = NodeServer(build_app(workers, self._runtime, self._clock), options)
+        await server.start()
+        log.info("node API listens", host=options.host, port=server.port)
+        return server
+
+    async def _follow(self, source: Source, workers: Workers) -> None:
+        """One source's snapshots into the common wish."""
+        async for pods in source.snapshots():
+            self._snapshots[source.name] = pods
+            complete = len(self._snapshots) == len(self._sources)
+            merged = merge(self._snapshots)
+            wanted = list(merged.accepted)
+            if not complete:
+                # A source that has not spoken yet may want pods that run: keep the last wish.
+                known = {pod.metadata.uid for pod in wanted}
+                wanted += [p for p in self._desired.load() if p.metadata.uid not in known]
+            workers.wish(wanted)
+            self._refuse(merged.refused)
+            if complete:
+                self._desired.save(wanted)
+                self._reports.keep_only(frozenset(pod.metadata.uid for pod in wanted))
+                await self._sweep_once(workers)
+
+    async def _sweep_once(self, workers: Workers) -> None:
+        if not self._swept:
+            try:
+                await workers.sweep()
+            except RuntimeFault as error:
+                log.warning("orphans not swept", error=str(error))
+            else:
+                self._swept = True
+
+    def _refuse(self, refused: Sequence[Refusal]) -> None:
+        """Say once, in the status and as an event, why a pod is not taken."""
+        now = rfc3339(self._clock.wall())
+        for refusal in refused:
+            uid = refusal.pod.metadata.uid
+            if uid in self._refused:
+                continue
+            self._events.warning(refusal.pod, refusal.reason, refusal.message)
+            status = PodStatus(
+                phase="Failed", reason=refusal.reason, message=refusal.message, startTime=now
+            )
+            self._reports.report(refusal.pod, status)
+        self._refused = {refusal.pod.metadata.uid for refusal in refused}
+
+    async def _follow_engine(self, workers: Workers, registrar: Registrar) -> None:
+        """Wake workers by events; while the stream is broken the node is not ready."""
+        failures = 0
+        while True:
+            try:
+                await self._runtime.fingerprint()
+                self._engine_is(registrar, "")
+                failures = 0
+                await workers.follow_engine()
+                fault = "the engine ended its stream of events"
+            except RuntimeFault as error:
+                fault = str(error)
+            failures += 1
+            if failures > 1:  # a stream may end; an engine that does not answer again is down
+                self._engine_is(registrar, fault)
+            await self._clock.sleep(ENGINE_PAUSES.delay(failures))
+
+    def _engine_is(self, registrar: Registrar, fault: str) -> None:
+        if fault != self._engine_fault:
+            self._engine_fault = fault
+            registrar.stir()
+
+    async def _relist(self, workers: Workers) -> None:
+        """The safety net under events: look at everything, seldom."""
+        while True:
+            await self._clock.sleep(self._options.relist_s)
+            workers.refresh_all()

@@ -1,0 +1,1 @@
+"""The node's own HTTPS API: logs, pods, health; the API server is its only caller."""

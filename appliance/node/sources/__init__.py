@@ -1,0 +1,1 @@
+"""Where the wish for pods comes from: the API and manifests of this host."""
