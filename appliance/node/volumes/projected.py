@@ -22,6 +22,9 @@ from appliance.node.pods.downward import container_field, pod_field
 from appliance.node.volumes.base import Materials, VolumeFault
 
 DEFAULT_MODE = 0o644
+FOREIGN_CONFIG_MAPS = frozenset({"openshift-service-ca.crt"})
+"""Named by every pod's token volume, as recorded servers have it, but there on some clusters only:
+a node that finds none leaves the file out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ def _config_map(
 ) -> Files:
     found = materials.config_maps.get(name)
     if found is None:
+        optional = optional or name in FOREIGN_CONFIG_MAPS
         return _missing(f'configmap "{name}" not found', optional=optional)
     data = {key: text.encode() for key, text in found.data.items()} | dict(found.binaryData)
     return _chosen(data, items, f"configmap {name}", optional=optional, mode=mode)
