@@ -70,9 +70,7 @@ async def room(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     cluster_id = secrets.token_hex(4)
 
     def build() -> Network:
-        return BridgeNetwork(
-            cluster_id=cluster_id, cluster_cidr=cluster_cidr, leases_file=tmp_path / "leases.json"
-        )
+        return BridgeNetwork(cluster_id, cluster_cidr=cluster_cidr, data_dir=tmp_path)
 
     yield Room(build(), build, pod_cidr, cluster_cidr, real=True)
     await build().clean_up()
@@ -246,7 +244,7 @@ async def test_clean_up_leaves_nothing(bridge: Room, spawn: Spawn, tmp_path: Pat
     await bridge.network.clean_up()
 
     assert links_of_host() == links
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path / "agent") == []
     with Nft() as nft:
         assert bridge.pod_cidr not in nft.run_text("list ruleset")
     await bridge.network.clean_up()
@@ -274,7 +272,7 @@ with Nft() as nft:
     before = nft.run_text("list table ip filter")
     async def main():
         network = BridgeNetwork(
-            cluster_id="0a0b", cluster_cidr="10.42.0.0/16", leases_file=Path(sys.argv[1])
+            "0a0b", cluster_cidr="10.42.0.0/16", data_dir=Path(sys.argv[1])
         )
         for _ in range(2):
             await network.set_up("10.42.0.0/24")
@@ -291,7 +289,7 @@ async def test_a_filter_that_drops_strangers_is_opened_once_and_closed_again(
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    script = [sys.executable, "-c", BEHIND_DOCKER, str(tmp_path / "leases.json")]
+    script = [sys.executable, "-c", BEHIND_DOCKER, str(tmp_path)]
     process = await asyncio.create_subprocess_exec("unshare", "-n", *script, stdout=-1, stderr=-1)
     out, err = await process.communicate()
 

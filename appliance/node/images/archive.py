@@ -63,6 +63,13 @@ def docker_archive(name: str, files: Files, *, architecture: str, config: Any) -
     )
 
 
+def image_id(archive: bytes) -> str:
+    """The id, in hex, that an engine gives an image of ours: the digest of its JSON."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        names = tar.getnames()
+    return next(name for name in names if name.endswith(".json") and name != "manifest.json")[:-5]
+
+
 def _tar(files: Files) -> bytes:
     into = io.BytesIO()
     with tarfile.open(fileobj=into, mode="w", format=tarfile.PAX_FORMAT) as tar:

@@ -42,10 +42,10 @@ _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 class BridgeNetwork:
     """The pods' network of one node."""
 
-    def __init__(self, *, cluster_id: str, cluster_cidr: str, leases_file: Path) -> None:
+    def __init__(self, cluster_id: str, *, cluster_cidr: str, data_dir: Path) -> None:
         self._cluster_id = cluster_id
         self._cluster_cidr = cluster_cidr
-        self._file = leases_file
+        self._file = data_dir / "agent" / "addresses.json"
         self._leases: Leases | None = None
         self._lock = asyncio.Lock()  # one change at a time: table and kernel move together
         self.bridge = f"apl{cluster_id[:12]}"
