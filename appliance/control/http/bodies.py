@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from appliance.api import codec
+from appliance.api import codec, proto
 from appliance.api.errors import BadRequest, Details, UnsupportedMediaType
 from appliance.api.kind import Kind
 from appliance.api.kinds.table import by_kind
@@ -70,6 +70,8 @@ def decode_object(expected: Expected[M], raw: bytes, content_type: str, call: Ca
         UnsupportedMediaType: nobody knows its media type.
     """
     media = media_type(content_type) or JSON
+    if media == PROTOBUF:
+        return _decode_protobuf(expected, raw)
     if media == YAML:
         raw = _yaml_to_json(expected, raw)
     elif media != JSON:
@@ -85,6 +87,15 @@ def decode_object(expected: Expected[M], raw: bytes, content_type: str, call: Ca
     obj, warnings = codec.decode_bytes(expected.struct, raw, title=title)
     note(warnings, title, call)
     return obj
+
+
+def _decode_protobuf(expected: Expected[M], body: bytes) -> M:
+    envelope = proto.decode_envelope(body)
+    found = (envelope.api_version or expected.api_version, envelope.kind or expected.kind)
+    title = codec.heading(found[1], found[0], expected.kind)
+    if found != (expected.api_version, expected.kind):
+        _refuse_other(expected, found, None, title=title)
+    return proto.decode(expected.struct, envelope.raw, title=title)
 
 
 def note(warnings: list[str], title: str, call: Call) -> None:
@@ -120,7 +131,7 @@ def _type_of(expected: Expected[Any], raw: bytes) -> tuple[str, str]:
 
 
 def _refuse_other(
-    expected: Expected[Any], found: tuple[str, str], raw: bytes, *, title: str
+    expected: Expected[Any], found: tuple[str, str], raw: bytes | None, *, title: str
 ) -> None:
     """Say why an object of another kind won't do; its own faults come first, as in Go."""
     other = by_kind(*found)
@@ -129,7 +140,7 @@ def _refuse_other(
         version, kind = found
         why = f'no kind "{kind}" is registered for version "{version}" in scheme "{_SCHEME}"'
         raise BadRequest(title + why)
-    if other is not None:
+    if other is not None and raw is not None:
         codec.decode_bytes(other.type, raw, title=title)
     version = found[0].rpartition("/")[2]
     raise BadRequest(
@@ -264,6 +275,8 @@ def decode_delete_options(raw: bytes, content_type: str) -> DeleteOptions | None
     """
     if not raw:
         return None
+    if media_type(content_type) == PROTOBUF:
+        return proto.decode(DeleteOptions, proto.decode_envelope(raw).raw)
     if media_type(content_type) == YAML:
         raw = jsonio.dumps(from_yaml(raw))
     try:

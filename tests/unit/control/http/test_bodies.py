@@ -2,8 +2,10 @@
 
 import pytest
 
+from appliance.api import proto
 from appliance.api.errors import BadRequest, UnsupportedMediaType
 from appliance.api.kinds.core.configmap import CONFIG_MAP, ConfigMap
+from appliance.api.meta import ObjectMeta
 from appliance.client.base import PatchType
 from appliance.control.http.bodies import (
     decode_delete_options,
@@ -86,6 +88,15 @@ def test_a_broken_body_is_refused_in_the_words_of_go(raw: bytes, message: str) -
     assert caught.value.message.startswith(message)
 
 
+def test_protobuf_says_the_same_as_json() -> None:
+    obj = ConfigMap(metadata=ObjectMeta(name="a"), data={"k": "v"})
+    body = proto.encode_envelope("v1", "ConfigMap", proto.encode(obj))
+    assert read(body, proto.MEDIA_TYPE).data == {"k": "v"}
+    other = proto.encode_envelope("v1", "Secret", b"")
+    with pytest.raises(BadRequest, match="unknown conversion"):
+        read(other, proto.MEDIA_TYPE)
+
+
 def test_an_array_is_no_object() -> None:
     with pytest.raises(BadRequest) as caught:
         read(b"[]")
@@ -150,5 +161,7 @@ def test_delete_options() -> None:
     read_options = decode_delete_options(b'{"gracePeriodSeconds":3}', "application/json")
     assert read_options is not None
     assert read_options.gracePeriodSeconds == 3
+    packed = proto.encode_envelope("v1", "DeleteOptions", proto.encode(read_options))
+    assert decode_delete_options(packed, proto.MEDIA_TYPE) == read_options
     with pytest.raises(BadRequest, match='no kind "Foo" is registered for version "v1"'):
         decode_delete_options(b'{"kind":"Foo","apiVersion":"v1"}', "application/json")
