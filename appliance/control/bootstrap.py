@@ -1,0 +1,98 @@
+"""The first objects of a cluster: its namespaces, and the service that leads to the API itself.
+
+Run by the assembly at each start of a master, before anything is told to be ready; makes what is
+missing, puts right what names an old address, and leaves all else alone.
+"""
+
+from appliance.api import errors
+from appliance.api.kind import Kind, T
+from appliance.api.kinds.core.endpoints import (
+    ENDPOINTS,
+    EndpointAddress,
+    EndpointPort,
+    Endpoints,
+    EndpointSubset,
+)
+from appliance.api.kinds.core.namespace import NAMESPACE, Namespace
+from appliance.api.kinds.core.service import SERVICE, Service, ServicePort, ServiceSpec
+from appliance.api.kinds.discovery.endpointslice import (
+    ENDPOINT_SLICE,
+    Endpoint,
+    EndpointConditions,
+    EndpointSlice,
+)
+from appliance.api.meta import ObjectMeta
+from appliance.client.base import Client, clone
+from appliance.control.options import ControlOptions
+from appliance.control.registry.allocate import first_address
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+NAME = "kubernetes"
+_PORT_NAME = "https"
+
+
+async def bootstrap(client: Client, options: ControlOptions) -> None:
+    """Make sure that all of it is there."""
+    for name in NAMESPACES:
+        await _create(client, NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
+    await _create(client, SERVICE, _service(options))
+    await _endpoints(client, options)
+    await _slice(client, options)
+
+
+async def _create(client: Client, kind: Kind[T], obj: T) -> T | None:
+    """Create an object; None where there is one already."""
+    try:
+        return await client.create(kind, obj)
+    except errors.AlreadyExists:
+        return None
+
+
+def _service(options: ControlOptions) -> Service:
+    port = ServicePort(name=_PORT_NAME, protocol="TCP", port=443, targetPort=options.advertise_port)
+    address = first_address(options.service_cidr)
+    spec = ServiceSpec(type="ClusterIP", clusterIP=address, clusterIPs=[address], ports=[port])
+    labels = {"component": "apiserver", "provider": NAME}
+    return Service(metadata=_meta(labels), spec=spec)
+
+
+async def _endpoints(client: Client, options: ControlOptions) -> None:
+    subsets = [
+        EndpointSubset(
+            addresses=[EndpointAddress(ip=options.advertise_address)],
+            ports=[EndpointPort(name=_PORT_NAME, port=options.advertise_port, protocol="TCP")],
+        )
+    ]
+    # a slice of our own stands beside it, so nobody need mirror this one
+    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    if await _create(client, ENDPOINTS, Endpoints(metadata=_meta(labels), subsets=subsets)):
+        return
+    found = await client.get(ENDPOINTS, NAME, "default")
+    if found.subsets != subsets:
+        changed = clone(found)
+        changed.subsets = subsets
+        await client.update(ENDPOINTS, changed)
+
+
+async def _slice(client: Client, options: ControlOptions) -> None:
+    endpoints = [
+        Endpoint(addresses=[options.advertise_address], conditions=EndpointConditions(ready=True))
+    ]
+    ports = [EndpointPort(name=_PORT_NAME, port=options.advertise_port, protocol="TCP")]
+    wanted = EndpointSlice(
+        metadata=_meta({"kubernetes.io/service-name": NAME}),
+        addressType="IPv6" if ":" in options.advertise_address else "IPv4",
+        endpoints=endpoints,
+        ports=ports,
+    )
+    if await _create(client, ENDPOINT_SLICE, wanted):
+        return
+    found = await client.get(ENDPOINT_SLICE, NAME, "default")
+    if (found.endpoints, found.ports) != (endpoints, ports):
+        changed = clone(found)
+        changed.endpoints, changed.ports = endpoints, ports
+        await client.update(ENDPOINT_SLICE, changed)
+
+
+def _meta(labels: dict[str, str]) -> ObjectMeta:
+    return ObjectMeta(name=NAME, namespace="default", labels=labels)

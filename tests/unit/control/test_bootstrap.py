@@ -1,0 +1,39 @@
+"""The first objects of a cluster."""
+
+import random
+
+from appliance.api.kinds.core.endpoints import ENDPOINTS
+from appliance.api.kinds.core.namespace import NAMESPACE
+from appliance.api.kinds.core.service import SERVICE
+from appliance.api.kinds.discovery.endpointslice import ENDPOINT_SLICE
+from appliance.control.bootstrap import bootstrap
+from appliance.control.local import LocalClient
+from appliance.control.options import ControlOptions
+from appliance.control.registry.base import User
+from appliance.control.registry.registry import StoreRegistry
+from appliance.kit.clock import FakeClock
+from appliance.store.memory import MemoryStore
+
+
+async def test_a_second_start_changes_only_what_has_moved() -> None:
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    async with StoreRegistry(store, clock=clock, rng=random.Random(1)) as registry:  # noqa: S311
+        client = LocalClient(registry, User(name="system:apiserver"), clock)
+        await bootstrap(client, ControlOptions(advertise_address="192.0.2.1"))
+        names = [n.metadata.name for n in (await client.list(NAMESPACE)).items]
+        assert names == ["default", "kube-node-lease", "kube-public", "kube-system"]
+        service = await client.get(SERVICE, "kubernetes", "default")
+        assert (service.spec.clusterIP, service.spec.ports[0].targetPort) == ("10.43.0.1", 6443)
+
+        before = (await store.status()).revision
+        await bootstrap(client, ControlOptions(advertise_address="192.0.2.1"))
+        assert (await store.status()).revision == before
+
+        await bootstrap(client, ControlOptions(advertise_address="192.0.2.2"))
+        endpoints = await client.get(ENDPOINTS, "kubernetes", "default")
+        assert endpoints.subsets[0].addresses[0].ip == "192.0.2.2"
+        slice_ = await client.get(ENDPOINT_SLICE, "kubernetes", "default")
+        assert slice_.endpoints[0].addresses == ["192.0.2.2"]
+        await client.close()
+    await store.close()
