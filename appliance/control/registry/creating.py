@@ -62,12 +62,17 @@ async def _store(parts: Parts, kind: Kind[T], obj: T, call: Call) -> Stored[T]:
         await strategy.allocate(obj, None)
         causes = [*validate_meta(obj, kind), *kind.validate(obj)]
         metadata.refused(kind, obj.metadata.name, causes)
-        call.warnings.extend(kind.warn(obj))
+        warn(call, kind.warn(obj))
         if not call.dry_run:
             return await parts.storage.insert(kind, obj, call.user.name)
     if await parts.storage.get(kind, obj.metadata.namespace, obj.metadata.name):
         raise errors.already_exists(kind.plural, kind.group, obj.metadata.name)
     return unstored(kind, obj)
+
+
+def warn(call: Call, texts: list[str]) -> None:
+    """Add to what the user is told, each text once."""
+    call.warnings.extend(text for text in texts if text not in call.warnings)
 
 
 def unstored(kind: Kind[T], obj: T, revision: int = 0) -> Stored[T]:

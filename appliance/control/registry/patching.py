@@ -16,6 +16,7 @@ from appliance.api.schema import Message
 from appliance.client.base import PatchType
 from appliance.control.registry import metadata
 from appliance.control.registry.base import Call, Stored
+from appliance.control.registry.creating import warn
 from appliance.control.registry.parts import Parts
 from appliance.control.registry.updating import Rewrite, rewrite
 
@@ -74,7 +75,7 @@ def decode(kind: Kind[T], plain: Json, call: Call) -> T:
     if warnings and call.field_validation == "Strict":
         raise codec.strict_error("", warnings)
     if warnings and call.field_validation != "Ignore":
-        call.warnings.extend(w for w in warnings if w not in call.warnings)
+        warn(call, warnings)
     return obj
 
 

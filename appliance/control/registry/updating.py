@@ -17,7 +17,7 @@ from appliance.control.access.admission import admit
 from appliance.control.access.steps.base import Attempt
 from appliance.control.registry import metadata, owners
 from appliance.control.registry.base import Call, Stored
-from appliance.control.registry.creating import create, unstored
+from appliance.control.registry.creating import create, unstored, warn
 from appliance.control.registry.encoding import key_of
 from appliance.control.registry.parts import Parts
 from appliance.control.registry.storage import Moved
@@ -140,6 +140,7 @@ async def _write(parts: Parts, wanted: Rewrite[T], old: Stored[T], new: T) -> St
         await strategy.allocate(new, old.obj)
         if not wanted.plain:
             metadata.refused(kind, wanted.name, faults_of_update(wanted, new, old.obj))
+            warn(wanted.call, kind.warn(new))
         new.metadata.resourceVersion = old.obj.metadata.resourceVersion
         if new == old.obj:  # nothing changes, so the revision stays (A33)
             return old
