@@ -65,7 +65,7 @@ def server_side_apply(
     changed = codec.prune(kind_type, after)[0] != codec.prune(kind_type, before)[0]
     own = owners.get(who.identity)
     if changed and own is not None:
-        owners[who.identity] = replace(own, time=now)
+        owners[who.identity] = replace(own, time=now, entry=None)
     entries = write(owners)
     result = dict(after) if changed else dict(before)
     if entries:
@@ -95,9 +95,8 @@ def _apply(
     taken = {i: o.fields & difference.touched for i, o in others.items()}
     if not force and any(taken.values()):
         raise _conflict([(o.manager, taken[i]) for i, o in others.items()])
-    kept = {
-        i: replace(o, fields=o.fields - taken[i] - difference.removed) for i, o in others.items()
-    }
+    lost = difference.touched | difference.removed
+    kept = {i: o.without(lost) for i, o in others.items()}
     kept[who.identity] = replace(owners[who.identity], fields=stated - STRIPPED)
     return after, {i: o for i, o in kept.items() if o.fields}
 

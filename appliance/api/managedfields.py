@@ -9,7 +9,7 @@ Source: apimachinery `util/managedfields`, structured-merge-diff `merge/update.g
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -80,6 +80,14 @@ class Owner:
     manager: Manager
     fields: FieldSet
     time: str = ""
+    entry: dict[str, Any] | None = field(default=None, compare=False)
+    """The entry that this was read from, as long as it still says the same."""
+
+    def without(self, lost: FieldSet) -> "Owner":
+        """Give up these fields."""
+        if self.fields.isdisjoint(lost):
+            return self
+        return replace(self, fields=self.fields - lost, entry=None)
 
 
 Owners = dict[Manager, Owner]
@@ -127,7 +135,7 @@ def track(
     difference = fieldsets.compare(kind_type, old, new).without(resets(kind_type, who.subresource))
     gained = difference.touched
     lost = gained | difference.removed
-    kept = {i: replace(o, fields=o.fields - lost) for i, o in owners.items()}
+    kept = {i: o.without(lost) for i, o in owners.items()}
     if gained := gained - STRIPPED:
         before = kept.get(who.identity)
         fields = gained | (before.fields if before else EMPTY)
@@ -169,7 +177,7 @@ def read(entries: Any) -> Owners:
             entry.get("subresource", ""),
         )
         fields = fieldsets.parse(entry.get("fieldsV1") or {})
-        owners[who.identity] = Owner(who, fields, entry.get("time") or "")
+        owners[who.identity] = Owner(who, fields, entry.get("time") or "", entry)
     return owners
 
 
@@ -184,6 +192,8 @@ def _order(owner: Owner) -> tuple[str, ...]:
 
 
 def _entry(owner: Owner) -> dict[str, Any]:
+    if owner.entry is not None:
+        return owner.entry
     who = owner.manager
     entry: dict[str, Any] = {
         "manager": who.name,
@@ -231,7 +241,8 @@ def _fold_oldest(owners: Owners) -> Owners:
         version = owner.manager.api_version
         if version in ancient:
             fields = ancient[version].fields | owner.fields
-            ancient[version] = replace(ancient[version], fields=fields, time=owner.time)
+            who = ancient[version].manager
+            ancient[version] = Owner(who, fields, owner.time)
         else:
             who = Manager(ANCIENT, "Update", version)
             ancient[version] = Owner(who, owner.fields, owner.time)

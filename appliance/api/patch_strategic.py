@@ -98,8 +98,7 @@ def _merge_list(
     original: list[Any], patch: list[Any], shape: Shape | None, field: Field | None
 ) -> list[Any]:
     if field is None or not field.rules.merge:
-        clean: list[Any] = _without_directives(patch)[0]
-        return clean
+        return patch  # as it is: upstream looks for directives only in lists that merge
     if not original and not patch:
         return original
     if not any(isinstance(item, dict) for item in [*original, *patch]):
