@@ -40,7 +40,7 @@ class StoreOptions:
     inline_commit_below_s: float = 0.002
     """A lone write commits on the loop while commits take less than this; saves a thread hop."""
 
-    compact_step: int = 500
+    compact_step: int = 200
     """Keys looked at, or rows deleted, between two yields of a compaction."""
 
     checkpoint_bytes: int = 4 << 20
