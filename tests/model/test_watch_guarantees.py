@@ -56,7 +56,8 @@ class Follower:
     key: bytes
     end: bytes
     watcher: Watcher
-    next_revision: int
+    pace: float  # how often it reads
+    next_revision: int = 2
     cut_before: int = 0  # what came before was lost to compaction, as it was told
     seen: list[Change] = field(default_factory=list)
 
@@ -127,20 +128,20 @@ async def run(store: Store, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - the same run each time
     traffic = Traffic(store, chance)
     followers = [
-        Follower(key, end, store.watch(WatchRequest(key=key, end=end)), 2)
+        Follower(key, end, store.watch(WatchRequest(key=key, end=end)), pace)
         for key, end in RANGES
-        for _ in range(2)
+        for pace in (0.05, 0.3)
     ]
     for number in range(0, 240, 4):
         await asyncio.gather(*(traffic.one(number + n) for n in range(4)))
-        if chance.random() < 0.06:
+        if chance.random() < 0.02:
             found = await store.range(Range(key=b"a", count_only=True))
             status = await store.status()
             behind = found.revision - chance.randrange(30)
             if behind > status.compact_revision:
                 await store.compact(behind)
         for follower in followers:
-            if chance.random() < 0.1:
+            if chance.random() < follower.pace:
                 await follower.read(store)
             if chance.random() < 0.02:
                 follower.resume(store)
