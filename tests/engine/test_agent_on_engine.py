@@ -84,9 +84,7 @@ class Site:
 
     def _network(self) -> BridgeNetwork:
         return BridgeNetwork(
-            cluster_id=self.cluster_id,
-            cluster_cidr=self.cidr,
-            leases_file=self.options.data_dir / "leases.json",
+            self.cluster_id, cluster_cidr=self.cidr, data_dir=self.options.data_dir
         )
 
     @asynccontextmanager
