@@ -1,4 +1,4 @@
-"""TODO."""
+"""Scale: how many pods something has, seen in the same way for every kind."""
 
 from typing import Annotated
 
@@ -7,20 +7,20 @@ from appliance.api.schema import F, Int32, Message, always
 
 
 class ScaleSpec(Message):
-    """TODO."""
+    """How many there shall be."""
 
-    replicas: Annotated[Int32, F(1, "")] = 0
+    replicas: Annotated[Int32, F(1, "How many.")] = 0
 
 
 class ScaleStatus(Message):
-    """TODO."""
+    """How many there are."""
 
-    replicas: Annotated[Int32, F(1, "", required=True)] = always(int)
-    selector: Annotated[str, F(2, "")] = ""
+    replicas: Annotated[Int32, F(1, "How many were seen last.", required=True)] = always(int)
+    selector: Annotated[str, F(2, "Labels of the pods, as a selector string.")] = ""
 
 
 class Scale(KubeObject):
-    """TODO."""
+    """How many pods something has, seen in the same way for every kind."""
 
-    spec: Annotated[ScaleSpec, F(2, "")] = always(ScaleSpec)
-    status: Annotated[ScaleStatus, F(3, "")] = always(ScaleStatus)
+    spec: Annotated[ScaleSpec, F(2, "How many there shall be.")] = always(ScaleSpec)
+    status: Annotated[ScaleStatus, F(3, "How many there are.")] = always(ScaleStatus)

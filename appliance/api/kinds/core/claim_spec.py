@@ -1,4 +1,4 @@
-"""TODO."""
+"""What a user wants of a volume; pods carry it for claims of their own."""
 
 from typing import Annotated
 
@@ -8,30 +8,45 @@ from appliance.api.schema import F, Message, Quantity, always
 
 
 class VolumeResourceRequirements(Message):
-    """TODO."""
+    """How large a volume shall be."""
 
-    limits: Annotated[dict[str, Quantity], F(1, "")] = {}
-    requests: Annotated[dict[str, Quantity], F(2, "")] = {}
+    limits: Annotated[dict[str, Quantity], F(1, "The most.")] = {}
+    requests: Annotated[dict[str, Quantity], F(2, "The least.")] = {}
 
 
 class PersistentVolumeClaimSpec(Message):
-    """TODO."""
+    """What a user wants of a volume."""
 
-    accessModes: Annotated[list[str], F(1, "", list_type="atomic")] = []
-    selector: Annotated[LabelSelector | None, F(4, "")] = None
-    resources: Annotated[VolumeResourceRequirements, F(2, "")] = always(VolumeResourceRequirements)
-    volumeName: Annotated[str, F(3, "")] = ""
-    storageClassName: Annotated[str | None, F(5, "")] = None
-    volumeMode: Annotated[str | None, F(6, "")] = None
-    dataSource: Annotated[TypedLocalObjectReference | None, F(7, "")] = None
-    dataSourceRef: Annotated[TypedObjectReference | None, F(8, "")] = None
-    volumeAttributesClassName: Annotated[str | None, F(9, "")] = None
+    accessModes: Annotated[
+        list[str],
+        F(1, "ReadWriteOnce, ReadOnlyMany, ReadWriteMany or ReadWriteOncePod.", list_type="atomic"),
+    ] = []
+    selector: Annotated[LabelSelector | None, F(4, "Labels of the volumes that may be bound.")] = (
+        None
+    )
+    resources: Annotated[VolumeResourceRequirements, F(2, "How large it shall be.")] = always(
+        VolumeResourceRequirements
+    )
+    volumeName: Annotated[str, F(3, "The volume that is bound.")] = ""
+    storageClassName: Annotated[str | None, F(5, "Class that it must be of; empty for none.")] = (
+        None
+    )
+    volumeMode: Annotated[str | None, F(6, "Filesystem or Block.")] = None
+    dataSource: Annotated[
+        TypedLocalObjectReference | None, F(7, "Snapshot or claim that fills it.")
+    ] = None
+    dataSourceRef: Annotated[TypedObjectReference | None, F(8, "Any object that fills it.")] = None
+    volumeAttributesClassName: Annotated[
+        str | None, F(9, "Class of attributes that can change later.")
+    ] = None
 
 
 class PersistentVolumeClaimTemplate(Message):
-    """TODO."""
+    """What the claim of a pod is made from."""
 
-    metadata: Annotated[ObjectMeta, F(1, "")] = always(ObjectMeta)
-    spec: Annotated[PersistentVolumeClaimSpec, F(2, "", required=True)] = always(
-        PersistentVolumeClaimSpec
+    metadata: Annotated[ObjectMeta, F(1, "Labels and annotations of the claim.")] = always(
+        ObjectMeta
+    )
+    spec: Annotated[PersistentVolumeClaimSpec, F(2, "What is wanted of it.", required=True)] = (
+        always(PersistentVolumeClaimSpec)
     )

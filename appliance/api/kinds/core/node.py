@@ -1,4 +1,4 @@
-"""TODO."""
+"""Node: a machine that runs pods."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
@@ -14,167 +14,236 @@ from appliance.api.validate_meta import label_key
 
 
 class ConfigMapNodeConfigSource(Message):
-    """TODO."""
+    """A config map that once set up a kubelet."""
 
-    namespace: Annotated[str, F(1, "", required=True)] = always(str)
-    name: Annotated[str, F(2, "", required=True)] = always(str)
-    uid: Annotated[str, F(3, "")] = ""
-    resourceVersion: Annotated[str, F(4, "")] = ""
-    kubeletConfigKey: Annotated[str, F(5, "", required=True)] = always(str)
+    namespace: Annotated[str, F(1, "Namespace of the config map.", required=True)] = always(str)
+    name: Annotated[str, F(2, "Name of the config map.", required=True)] = always(str)
+    uid: Annotated[str, F(3, "UID of the config map; seen in status only.")] = ""
+    resourceVersion: Annotated[str, F(4, "Revision of the config map; seen in status only.")] = ""
+    kubeletConfigKey: Annotated[
+        str, F(5, "Key in the config map that holds the kubelet's configuration.", required=True)
+    ] = always(str)
 
 
 class NodeConfigSource(Message):
-    """TODO."""
+    """Where a kubelet once took its configuration from; not in use any more."""
 
-    configMap: Annotated[ConfigMapNodeConfigSource | None, F(2, "")] = None
+    configMap: Annotated[ConfigMapNodeConfigSource | None, F(2, "The config map.")] = None
 
 
 class Taint(Message):
-    """TODO."""
+    """Keeps pods off a node unless they tolerate it."""
 
-    key: Annotated[str, F(1, "", required=True)] = always(str)
-    value: Annotated[str, F(2, "")] = ""
-    effect: Annotated[str, F(3, "", required=True)] = always(str)
-    timeAdded: Annotated[Time | None, F(4, "")] = None
+    key: Annotated[str, F(1, "Name of the taint.", required=True)] = always(str)
+    value: Annotated[str, F(2, "Value that goes with the key.")] = ""
+    effect: Annotated[
+        str, F(3, "NoSchedule, PreferNoSchedule, or NoExecute, which also evicts.", required=True)
+    ] = always(str)
+    timeAdded: Annotated[
+        Time | None, F(4, "When a NoExecute taint was put on; tolerationSeconds counts from here.")
+    ] = None
 
 
 class NodeSpec(Message):
-    """TODO."""
+    """What is wanted of a node."""
 
-    podCIDR: Annotated[str, F(1, "")] = ""
-    podCIDRs: Annotated[list[str], F(7, "", merge=True, list_type="set")] = []
-    providerID: Annotated[str, F(3, "")] = ""
-    unschedulable: Annotated[bool, F(4, "")] = False
-    taints: Annotated[list[Taint], F(5, "", list_type="atomic")] = []
-    configSource: Annotated[NodeConfigSource | None, F(6, "")] = None
-    externalID: Annotated[str, F(2, "")] = ""
+    podCIDR: Annotated[str, F(1, "Range that the node's pods get addresses from.")] = ""
+    podCIDRs: Annotated[
+        list[str],
+        F(
+            7,
+            "The same for each address family; podCIDR is the first.",
+            merge=True,
+            list_type="set",
+        ),
+    ] = []
+    providerID: Annotated[str, F(3, "How the cloud names this machine.")] = ""
+    unschedulable: Annotated[bool, F(4, "True: no new pods come here (`kubectl cordon`).")] = False
+    taints: Annotated[
+        list[Taint], F(5, "What pods must tolerate to run here.", list_type="atomic")
+    ] = []
+    configSource: Annotated[NodeConfigSource | None, F(6, "Not in use any more.")] = None
+    externalID: Annotated[str, F(2, "Not in use any more.")] = ""
 
 
 class AttachedVolume(Message):
-    """TODO."""
+    """A volume that is attached to a node."""
 
-    name: Annotated[str, F(1, "", required=True)] = always(str)
-    devicePath: Annotated[str, F(2, "", required=True)] = always(str)
+    name: Annotated[str, F(1, "Name of the volume.", required=True)] = always(str)
+    devicePath: Annotated[str, F(2, "Device under which the node sees it.", required=True)] = (
+        always(str)
+    )
 
 
 class ContainerImage(Message):
-    """TODO."""
+    """An image that a node has."""
 
-    names: Annotated[list[str], F(1, "", list_type="atomic")] = always(list)
-    sizeBytes: Annotated[Int64, F(2, "")] = 0
+    names: Annotated[list[str], F(1, "All its names, with tag or digest.", list_type="atomic")] = (
+        always(list)
+    )
+    sizeBytes: Annotated[Int64, F(2, "How large it is.")] = 0
 
 
 class NodeAddress(Message):
-    """TODO."""
+    """One address of a node."""
 
-    type: Annotated[str, F(1, "", required=True)] = always(str)
-    address: Annotated[str, F(2, "", required=True)] = always(str)
+    type: Annotated[
+        str, F(1, "Hostname, InternalIP, ExternalIP, InternalDNS or ExternalDNS.", required=True)
+    ] = always(str)
+    address: Annotated[str, F(2, "The address.", required=True)] = always(str)
 
 
 class NodeCondition(Message):
-    """TODO."""
+    """One aspect of how a node is."""
 
-    type: Annotated[str, F(1, "", required=True)] = always(str)
-    status: Annotated[str, F(2, "", required=True)] = always(str)
-    lastHeartbeatTime: Annotated[Time | None, F(3, "")] = nullable()
-    lastTransitionTime: Annotated[Time | None, F(4, "")] = nullable()
-    reason: Annotated[str, F(5, "")] = ""
-    message: Annotated[str, F(6, "")] = ""
+    type: Annotated[
+        str,
+        F(
+            1,
+            "Ready, MemoryPressure, DiskPressure, PIDPressure or NetworkUnavailable.",
+            required=True,
+        ),
+    ] = always(str)
+    status: Annotated[str, F(2, "True, False or Unknown.", required=True)] = always(str)
+    lastHeartbeatTime: Annotated[Time | None, F(3, "When the node last said so.")] = nullable()
+    lastTransitionTime: Annotated[Time | None, F(4, "When the status last changed.")] = nullable()
+    reason: Annotated[str, F(5, "Why, as one CamelCase word.")] = ""
+    message: Annotated[str, F(6, "Why, for people.")] = ""
 
 
 class NodeConfigStatus(Message):
-    """TODO."""
+    """How the configuration of a kubelet went; not in use any more."""
 
-    assigned: Annotated[NodeConfigSource | None, F(1, "")] = None
-    active: Annotated[NodeConfigSource | None, F(2, "")] = None
-    lastKnownGood: Annotated[NodeConfigSource | None, F(3, "")] = None
-    error: Annotated[str, F(4, "")] = ""
+    assigned: Annotated[NodeConfigSource | None, F(1, "Source that it shall use.")] = None
+    active: Annotated[NodeConfigSource | None, F(2, "Source that it uses.")] = None
+    lastKnownGood: Annotated[NodeConfigSource | None, F(3, "Source that it falls back to.")] = None
+    error: Annotated[str, F(4, "What went wrong.")] = ""
 
 
 class DaemonEndpoint(Message):
-    """TODO."""
+    """Where a daemon listens."""
 
-    Port: Annotated[Int32, F(1, "", required=True)] = always(int)
+    Port: Annotated[Int32, F(1, "Port number.", required=True)] = always(int)
 
 
 class NodeDaemonEndpoints(Message):
-    """TODO."""
+    """Where the daemons of a node listen."""
 
-    kubeletEndpoint: Annotated[DaemonEndpoint, F(1, "")] = always(DaemonEndpoint)
+    kubeletEndpoint: Annotated[
+        DaemonEndpoint, F(1, "Where the node agent serves logs, exec and the rest.")
+    ] = always(DaemonEndpoint)
 
 
 class NodeFeatures(Message):
-    """TODO."""
+    """What the runtime of a node can do in general."""
 
-    supplementalGroupsPolicy: Annotated[bool | None, F(1, "")] = None
+    supplementalGroupsPolicy: Annotated[
+        bool | None, F(1, "Whether supplementalGroupsPolicy and containerStatuses.user work.")
+    ] = None
 
 
 class NodeRuntimeHandlerFeatures(Message):
-    """TODO."""
+    """What one runtime handler of a node can do."""
 
-    recursiveReadOnlyMounts: Annotated[bool | None, F(1, "")] = None
-    userNamespaces: Annotated[bool | None, F(2, "")] = None
+    recursiveReadOnlyMounts: Annotated[
+        bool | None, F(1, "Whether mounts can be read-only all the way down.")
+    ] = None
+    userNamespaces: Annotated[bool | None, F(2, "Whether pods can have user namespaces.")] = None
 
 
 class NodeRuntimeHandler(Message):
-    """TODO."""
+    """A way in which a node can run containers."""
 
-    name: Annotated[str, F(1, "")] = always(str)
-    features: Annotated[NodeRuntimeHandlerFeatures | None, F(2, "")] = None
+    name: Annotated[str, F(1, "Name of the handler; empty is the default one.")] = always(str)
+    features: Annotated[NodeRuntimeHandlerFeatures | None, F(2, "What it can do.")] = None
 
 
 class NodeSwapStatus(Message):
-    """TODO."""
+    """Swap of a node."""
 
-    capacity: Annotated[Int64 | None, F(1, "")] = None
+    capacity: Annotated[Int64 | None, F(1, "How much there is, in bytes.")] = None
 
 
 class NodeSystemInfo(Message):
-    """TODO."""
+    """What a node is made of."""
 
-    machineID: Annotated[str, F(1, "", required=True)] = always(str)
-    systemUUID: Annotated[str, F(2, "", required=True)] = always(str)
-    bootID: Annotated[str, F(3, "", required=True)] = always(str)
-    kernelVersion: Annotated[str, F(4, "", required=True)] = always(str)
-    osImage: Annotated[str, F(5, "", required=True)] = always(str)
-    containerRuntimeVersion: Annotated[str, F(6, "", required=True)] = always(str)
-    kubeletVersion: Annotated[str, F(7, "", required=True)] = always(str)
-    kubeProxyVersion: Annotated[str, F(8, "", required=True)] = always(str)
-    operatingSystem: Annotated[str, F(9, "", required=True)] = always(str)
-    architecture: Annotated[str, F(10, "", required=True)] = always(str)
-    swap: Annotated[NodeSwapStatus | None, F(11, "")] = None
+    machineID: Annotated[
+        str, F(1, "Id of the machine's installation, as /etc/machine-id has it.", required=True)
+    ] = always(str)
+    systemUUID: Annotated[
+        str, F(2, "Id of the hardware, as the firmware has it.", required=True)
+    ] = always(str)
+    bootID: Annotated[str, F(3, "Id of the current boot.", required=True)] = always(str)
+    kernelVersion: Annotated[str, F(4, "Version of the kernel (`uname -r`).", required=True)] = (
+        always(str)
+    )
+    osImage: Annotated[str, F(5, "Name of the operating system.", required=True)] = always(str)
+    containerRuntimeVersion: Annotated[
+        str, F(6, "Container engine and its version.", required=True)
+    ] = always(str)
+    kubeletVersion: Annotated[str, F(7, "Version of the node agent.", required=True)] = always(str)
+    kubeProxyVersion: Annotated[str, F(8, "No longer filled in.", required=True)] = always(str)
+    operatingSystem: Annotated[str, F(9, "linux or windows.", required=True)] = always(str)
+    architecture: Annotated[
+        str, F(10, "Processor architecture, as Go names it.", required=True)
+    ] = always(str)
+    swap: Annotated[NodeSwapStatus | None, F(11, "Swap of the node.")] = None
 
 
 class NodeStatus(Message):
-    """TODO."""
+    """What a node reports about itself."""
 
-    capacity: Annotated[dict[str, Quantity], F(1, "")] = {}
-    allocatable: Annotated[dict[str, Quantity], F(2, "")] = {}
-    phase: Annotated[str, F(3, "")] = ""
+    capacity: Annotated[dict[str, Quantity], F(1, "What the machine has.")] = {}
+    allocatable: Annotated[dict[str, Quantity], F(2, "What pods can have of it.")] = {}
+    phase: Annotated[str, F(3, "No longer filled in.")] = ""
     conditions: Annotated[
         list[NodeCondition],
-        F(4, "", merge=True, merge_key="type", list_type="map", list_keys=("type",)),
+        F(
+            4,
+            "How the node is.",
+            merge=True,
+            merge_key="type",
+            list_type="map",
+            list_keys=("type",),
+        ),
     ] = []
     addresses: Annotated[
         list[NodeAddress],
-        F(5, "", merge=True, merge_key="type", list_type="map", list_keys=("type",)),
+        F(
+            5,
+            "Where it can be reached.",
+            merge=True,
+            merge_key="type",
+            list_type="map",
+            list_keys=("type",),
+        ),
     ] = []
-    daemonEndpoints: Annotated[NodeDaemonEndpoints, F(6, "")] = always(NodeDaemonEndpoints)
-    nodeInfo: Annotated[NodeSystemInfo, F(7, "")] = always(NodeSystemInfo)
-    images: Annotated[list[ContainerImage], F(8, "", list_type="atomic")] = []
-    volumesInUse: Annotated[list[str], F(9, "", list_type="atomic")] = []
-    volumesAttached: Annotated[list[AttachedVolume], F(10, "", list_type="atomic")] = []
-    config: Annotated[NodeConfigStatus | None, F(11, "")] = None
-    runtimeHandlers: Annotated[list[NodeRuntimeHandler], F(12, "", list_type="atomic")] = []
-    features: Annotated[NodeFeatures | None, F(13, "")] = None
-    declaredFeatures: Annotated[list[str], F(14, "", list_type="atomic")] = []
+    daemonEndpoints: Annotated[NodeDaemonEndpoints, F(6, "Where its daemons listen.")] = always(
+        NodeDaemonEndpoints
+    )
+    nodeInfo: Annotated[NodeSystemInfo, F(7, "What it is made of.")] = always(NodeSystemInfo)
+    images: Annotated[list[ContainerImage], F(8, "Images that it has.", list_type="atomic")] = []
+    volumesInUse: Annotated[
+        list[str], F(9, "Attachable volumes that its pods use.", list_type="atomic")
+    ] = []
+    volumesAttached: Annotated[
+        list[AttachedVolume], F(10, "Volumes that are attached to it.", list_type="atomic")
+    ] = []
+    config: Annotated[NodeConfigStatus | None, F(11, "Not in use any more.")] = None
+    runtimeHandlers: Annotated[
+        list[NodeRuntimeHandler], F(12, "Ways in which it can run containers.", list_type="atomic")
+    ] = []
+    features: Annotated[NodeFeatures | None, F(13, "What its runtime can do.")] = None
+    declaredFeatures: Annotated[
+        list[str], F(14, "Features that the node says it has.", list_type="atomic")
+    ] = []
 
 
 class Node(KubeObject):
-    """TODO."""
+    """A machine that runs pods."""
 
-    spec: Annotated[NodeSpec, F(2, "")] = always(NodeSpec)
-    status: Annotated[NodeStatus, F(3, "")] = always(NodeStatus)
+    spec: Annotated[NodeSpec, F(2, "What is wanted of the node.")] = always(NodeSpec)
+    status: Annotated[NodeStatus, F(3, "What the node reports.")] = always(NodeStatus)
 
 
 ROLE_PREFIX = "node-role.kubernetes.io/"

@@ -1,4 +1,4 @@
-"""TODO."""
+"""ReplicationController: keeps so many pods of a kind running."""
 
 from typing import Annotated, Any
 
@@ -15,43 +15,67 @@ from appliance.api.schema import F, Int32, Int64, Message, Time, always, nullabl
 
 
 class ReplicationControllerSpec(Message):
-    """TODO."""
+    """How many pods of what kind there shall be."""
 
-    replicas: Annotated[Int32 | None, F(1, "")] = None
-    minReadySeconds: Annotated[Int32, F(4, "")] = 0
-    selector: Annotated[dict[str, str], F(2, "", map_type="atomic")] = {}
-    template: Annotated[PodTemplateSpec | None, F(3, "")] = None
+    replicas: Annotated[Int32 | None, F(1, "How many pods; 1 unless said.")] = None
+    minReadySeconds: Annotated[
+        Int32, F(4, "How long a new pod must be ready to count as available.")
+    ] = 0
+    selector: Annotated[
+        dict[str, str],
+        F(
+            2,
+            "Labels of the pods that are counted; those of the template unless said.",
+            map_type="atomic",
+        ),
+    ] = {}
+    template: Annotated[PodTemplateSpec | None, F(3, "What new pods are made from.")] = None
 
 
 class ReplicationControllerCondition(Message):
-    """TODO."""
+    """One aspect of how a controller is."""
 
-    type: Annotated[str, F(1, "", required=True)] = always(str)
-    status: Annotated[str, F(2, "", required=True)] = always(str)
-    lastTransitionTime: Annotated[Time | None, F(3, "")] = nullable()
-    reason: Annotated[str, F(4, "")] = ""
-    message: Annotated[str, F(5, "")] = ""
+    type: Annotated[str, F(1, "Which aspect, such as ReplicaFailure.", required=True)] = always(str)
+    status: Annotated[str, F(2, "True, False or Unknown.", required=True)] = always(str)
+    lastTransitionTime: Annotated[Time | None, F(3, "When the status last changed.")] = nullable()
+    reason: Annotated[str, F(4, "Why, as one CamelCase word.")] = ""
+    message: Annotated[str, F(5, "Why, for people.")] = ""
 
 
 class ReplicationControllerStatus(Message):
-    """TODO."""
+    """How many pods there are."""
 
-    replicas: Annotated[Int32, F(1, "", required=True)] = always(int)
-    fullyLabeledReplicas: Annotated[Int32, F(2, "")] = 0
-    readyReplicas: Annotated[Int32, F(4, "")] = 0
-    availableReplicas: Annotated[Int32, F(5, "")] = 0
-    observedGeneration: Annotated[Int64, F(3, "")] = 0
+    replicas: Annotated[Int32, F(1, "Pods seen last.", required=True)] = always(int)
+    fullyLabeledReplicas: Annotated[
+        Int32, F(2, "Of these, pods with all labels of the template.")
+    ] = 0
+    readyReplicas: Annotated[Int32, F(4, "Of these, pods that are ready.")] = 0
+    availableReplicas: Annotated[
+        Int32, F(5, "Of these, pods that were ready for minReadySeconds.")
+    ] = 0
+    observedGeneration: Annotated[Int64, F(3, "Generation of the spec that this is about.")] = 0
     conditions: Annotated[
         list[ReplicationControllerCondition],
-        F(6, "", merge=True, merge_key="type", list_type="map", list_keys=("type",)),
+        F(
+            6,
+            "How the controller is.",
+            merge=True,
+            merge_key="type",
+            list_type="map",
+            list_keys=("type",),
+        ),
     ] = []
 
 
 class ReplicationController(KubeObject):
-    """TODO."""
+    """Keeps so many pods of a kind running."""
 
-    spec: Annotated[ReplicationControllerSpec, F(2, "")] = always(ReplicationControllerSpec)
-    status: Annotated[ReplicationControllerStatus, F(3, "")] = always(ReplicationControllerStatus)
+    spec: Annotated[ReplicationControllerSpec, F(2, "What is wanted.")] = always(
+        ReplicationControllerSpec
+    )
+    status: Annotated[ReplicationControllerStatus, F(3, "What was seen last.")] = always(
+        ReplicationControllerStatus
+    )
 
 
 def _cells(obj: ReplicationController, now: float) -> list[Any]:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Service: one address and name for a set of pods. Its rules stand beside."""
 
 from typing import Annotated
 
@@ -30,43 +30,54 @@ __all__ = [
 
 
 class PortStatus(Message):
-    """TODO."""
+    """How a port of a balancer is."""
 
-    port: Annotated[Int32, F(1, "", required=True)] = always(int)
-    protocol: Annotated[str, F(2, "", required=True)] = always(str)
-    error: Annotated[str | None, F(3, "")] = None
+    port: Annotated[Int32, F(1, "Port number.", required=True)] = always(int)
+    protocol: Annotated[str, F(2, "Its protocol.", required=True)] = always(str)
+    error: Annotated[str | None, F(3, "What is wrong with it, as CamelCase or domain/word.")] = None
 
 
 class LoadBalancerIngress(Message):
-    """TODO."""
+    """A way in through a balancer."""
 
-    ip: Annotated[str, F(1, "")] = ""
-    hostname: Annotated[str, F(2, "")] = ""
-    ipMode: Annotated[str | None, F(3, "")] = None
-    ports: Annotated[list[PortStatus], F(4, "", list_type="atomic")] = []
+    ip: Annotated[str, F(1, "Address of the balancer.")] = ""
+    hostname: Annotated[str, F(2, "Host name of the balancer, where it has no fixed address.")] = ""
+    ipMode: Annotated[
+        str | None, F(3, "VIP if traffic arrives with the balancer's address; else Proxy.")
+    ] = None
+    ports: Annotated[list[PortStatus], F(4, "How its ports are.", list_type="atomic")] = []
 
 
 class LoadBalancerStatus(Message):
-    """TODO."""
+    """How a balancer is."""
 
-    ingress: Annotated[list[LoadBalancerIngress], F(1, "", list_type="atomic")] = []
+    ingress: Annotated[list[LoadBalancerIngress], F(1, "Ways in.", list_type="atomic")] = []
 
 
 class ServiceStatus(Message):
-    """TODO."""
+    """What was found out about a Service."""
 
-    loadBalancer: Annotated[LoadBalancerStatus, F(1, "")] = always(LoadBalancerStatus)
+    loadBalancer: Annotated[LoadBalancerStatus, F(1, "Its balancer, if it has one.")] = always(
+        LoadBalancerStatus
+    )
     conditions: Annotated[
         list[Condition],
-        F(2, "", merge=True, merge_key="type", list_type="map", list_keys=("type",)),
+        F(
+            2,
+            "Further aspects.",
+            merge=True,
+            merge_key="type",
+            list_type="map",
+            list_keys=("type",),
+        ),
     ] = []
 
 
 class Service(KubeObject):
-    """TODO."""
+    """One address and name for a set of pods."""
 
-    spec: Annotated[ServiceSpec, F(2, "")] = always(ServiceSpec)
-    status: Annotated[ServiceStatus, F(3, "")] = always(ServiceStatus)
+    spec: Annotated[ServiceSpec, F(2, "What is wanted.")] = always(ServiceSpec)
+    status: Annotated[ServiceStatus, F(3, "What is.")] = always(ServiceStatus)
 
 
 def _prepare_create(obj: Service) -> None:

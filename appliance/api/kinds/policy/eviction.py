@@ -1,4 +1,4 @@
-"""TODO."""
+"""Eviction: asks a pod to go, unless a disruption budget is against it."""
 
 from typing import Annotated
 
@@ -7,6 +7,6 @@ from appliance.api.schema import F
 
 
 class Eviction(KubeObject):
-    """TODO."""
+    """Asks a pod to go, unless a disruption budget is against it."""
 
-    deleteOptions: Annotated[DeleteOptions | None, F(2, "")] = None
+    deleteOptions: Annotated[DeleteOptions | None, F(2, "How to delete it.")] = None

@@ -7,7 +7,7 @@ get. Called through kinds. Source: kubernetes `pkg/apis/core/v1/defaults.go`.
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from appliance.api.kinds.core.pod.container import Container, EnvVar, EphemeralContainerCommon
+from appliance.api.kinds.core.pod.container import ContainerFields, EnvVar
 from appliance.api.kinds.core.pod.handlers import HTTPGetAction, Lifecycle, Probe
 from appliance.api.kinds.core.pod.pull_policy import pull_policy
 from appliance.api.kinds.core.pod.security import PodSecurityContext
@@ -16,8 +16,6 @@ from appliance.api.kinds.core.pod.volume_defaults import set_volume_defaults
 
 if TYPE_CHECKING:
     from appliance.api.kinds.core.pod.kind import Pod
-
-AnyContainer = Container | EphemeralContainerCommon
 
 
 def set_pod_defaults(obj: "Pod") -> None:
@@ -58,7 +56,7 @@ def set_spec_defaults(spec: PodSpec) -> None:
         _set_container_defaults(extra)
 
 
-def _set_container_defaults(container: AnyContainer) -> None:
+def _set_container_defaults(container: ContainerFields) -> None:
     container.imagePullPolicy = container.imagePullPolicy or pull_policy(container.image)
     container.terminationMessagePath = container.terminationMessagePath or "/dev/termination-log"
     container.terminationMessagePolicy = container.terminationMessagePolicy or "File"

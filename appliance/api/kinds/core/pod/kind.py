@@ -22,16 +22,16 @@ from appliance.api.schema import F, always
 
 
 class Pod(KubeObject):
-    """TODO."""
+    """Containers that run together on one node and share network and volumes."""
 
-    spec: Annotated[PodSpec, F(2, "")] = always(PodSpec)
-    status: Annotated[PodStatus, F(3, "")] = always(PodStatus)
+    spec: Annotated[PodSpec, F(2, "What is wanted.")] = always(PodSpec)
+    status: Annotated[PodStatus, F(3, "What was seen last.")] = always(PodStatus)
 
 
 class Binding(KubeObject):
-    """TODO."""
+    """Gives a pod its node."""
 
-    target: Annotated[ObjectReference, F(2, "", required=True)] = always(ObjectReference)
+    target: Annotated[ObjectReference, F(2, "The node.", required=True)] = always(ObjectReference)
 
 
 GATED = "Scheduling is blocked due to non-empty scheduling gates"

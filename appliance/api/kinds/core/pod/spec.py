@@ -1,4 +1,4 @@
-"""TODO."""
+"""What a user wants of a pod, and what pods are made from."""
 
 from typing import Annotated
 
@@ -16,67 +16,75 @@ from appliance.api.schema import F, Int32, Int64, Message, Quantity, always
 
 
 class HostAlias(Message):
-    """TODO."""
+    """A line of /etc/hosts."""
 
-    ip: Annotated[str, F(1, "", required=True)] = always(str)
-    hostnames: Annotated[list[str], F(2, "", list_type="atomic")] = []
+    ip: Annotated[str, F(1, "Address.", required=True)] = always(str)
+    hostnames: Annotated[list[str], F(2, "Names of the address.", list_type="atomic")] = []
 
 
 class PodDNSConfigOption(Message):
-    """TODO."""
+    """An option of the resolver."""
 
-    name: Annotated[str, F(1, "")] = ""
-    value: Annotated[str | None, F(2, "")] = None
+    name: Annotated[str, F(1, "Name of the option.")] = ""
+    value: Annotated[str | None, F(2, "Its value, if it takes one.")] = None
 
 
 class PodDNSConfig(Message):
-    """TODO."""
+    """Settings of the resolver, added to what dnsPolicy gives."""
 
-    nameservers: Annotated[list[str], F(1, "", list_type="atomic")] = []
-    searches: Annotated[list[str], F(2, "", list_type="atomic")] = []
-    options: Annotated[list[PodDNSConfigOption], F(3, "", list_type="atomic")] = []
+    nameservers: Annotated[
+        list[str], F(1, "Name servers, at most 3 in all.", list_type="atomic")
+    ] = []
+    searches: Annotated[
+        list[str], F(2, "Domains in which short names are looked up.", list_type="atomic")
+    ] = []
+    options: Annotated[
+        list[PodDNSConfigOption], F(3, "Options, such as ndots.", list_type="atomic")
+    ] = []
 
 
 class PodOS(Message):
-    """TODO."""
+    """Operating system that a pod is for."""
 
-    name: Annotated[str, F(1, "", required=True)] = always(str)
+    name: Annotated[str, F(1, "linux or windows.", required=True)] = always(str)
 
 
 class PodReadinessGate(Message):
-    """TODO."""
+    """A condition that must be true for a pod to be ready."""
 
-    conditionType: Annotated[str, F(1, "", required=True)] = always(str)
+    conditionType: Annotated[str, F(1, "Type of the condition.", required=True)] = always(str)
 
 
 class PodResourceClaim(Message):
-    """TODO."""
+    """A claim for devices that containers of the pod can use."""
 
-    name: Annotated[str, F(1, "", required=True)] = always(str)
-    resourceClaimName: Annotated[str | None, F(3, "")] = None
-    resourceClaimTemplateName: Annotated[str | None, F(4, "")] = None
+    name: Annotated[str, F(1, "Name in the pod.", required=True)] = always(str)
+    resourceClaimName: Annotated[str | None, F(3, "The claim, if it exists already.")] = None
+    resourceClaimTemplateName: Annotated[
+        str | None, F(4, "What the claim is made from, if not.")
+    ] = None
 
 
 class PodSchedulingGate(Message):
-    """TODO."""
+    """Something that must happen before a pod is scheduled."""
 
-    name: Annotated[str, F(1, "", required=True)] = always(str)
+    name: Annotated[str, F(1, "Name of the gate.", required=True)] = always(str)
 
 
 class PodSchedulingGroup(Message):
-    """TODO."""
+    """Pods that are to be scheduled together."""
 
-    podGroupName: Annotated[str | None, F(1, "")] = None
+    podGroupName: Annotated[str | None, F(1, "Name of the group.")] = None
 
 
 class PodSpec(Message):
-    """TODO."""
+    """What is wanted of a pod."""
 
     volumes: Annotated[
         list[Volume],
         F(
             1,
-            "",
+            "Volumes that its containers can mount.",
             merge=True,
             merge_key="name",
             retain_keys=True,
@@ -86,55 +94,123 @@ class PodSpec(Message):
     ] = []
     initContainers: Annotated[
         list[Container],
-        F(20, "", merge=True, merge_key="name", list_type="map", list_keys=("name",)),
+        F(
+            20,
+            "Run one after the other, to the end, before the others start.",
+            merge=True,
+            merge_key="name",
+            list_type="map",
+            list_keys=("name",),
+        ),
     ] = []
     containers: Annotated[
         list[Container],
-        F(2, "", required=True, merge=True, merge_key="name", list_type="map", list_keys=("name",)),
+        F(
+            2,
+            "The containers; at least one, and the list cannot change.",
+            required=True,
+            merge=True,
+            merge_key="name",
+            list_type="map",
+            list_keys=("name",),
+        ),
     ] = always(list)
     ephemeralContainers: Annotated[
         list[EphemeralContainer],
-        F(34, "", merge=True, merge_key="name", list_type="map", list_keys=("name",)),
+        F(
+            34,
+            "Containers put in later to look around.",
+            merge=True,
+            merge_key="name",
+            list_type="map",
+            list_keys=("name",),
+        ),
     ] = []
-    restartPolicy: Annotated[str, F(3, "")] = ""
-    terminationGracePeriodSeconds: Annotated[Int64 | None, F(4, "")] = None
-    activeDeadlineSeconds: Annotated[Int64 | None, F(5, "")] = None
-    dnsPolicy: Annotated[str, F(6, "")] = ""
-    nodeSelector: Annotated[dict[str, str], F(7, "", map_type="atomic")] = {}
-    serviceAccountName: Annotated[str, F(8, "")] = ""
-    serviceAccount: Annotated[str, F(9, "")] = ""
-    automountServiceAccountToken: Annotated[bool | None, F(21, "")] = None
-    nodeName: Annotated[str, F(10, "")] = ""
-    hostNetwork: Annotated[bool, F(11, "")] = False
-    hostPID: Annotated[bool, F(12, "")] = False
-    hostIPC: Annotated[bool, F(13, "")] = False
-    shareProcessNamespace: Annotated[bool | None, F(27, "")] = None
-    securityContext: Annotated[PodSecurityContext | None, F(14, "")] = None
+    restartPolicy: Annotated[
+        str, F(3, "When ended containers are restarted: Always, OnFailure or Never.")
+    ] = ""
+    terminationGracePeriodSeconds: Annotated[
+        Int64 | None, F(4, "Seconds between the word to stop and the kill.")
+    ] = None
+    activeDeadlineSeconds: Annotated[
+        Int64 | None, F(5, "Seconds after which the pod is stopped and failed.")
+    ] = None
+    dnsPolicy: Annotated[
+        str, F(6, "ClusterFirst, ClusterFirstWithHostNet, Default (the node's) or None.")
+    ] = ""
+    nodeSelector: Annotated[
+        dict[str, str], F(7, "Labels that the node must have.", map_type="atomic")
+    ] = {}
+    serviceAccountName: Annotated[str, F(8, "Service account that the pod acts as.")] = ""
+    serviceAccount: Annotated[str, F(9, "Older name of serviceAccountName.")] = ""
+    automountServiceAccountToken: Annotated[
+        bool | None, F(21, "False: no token of the service account is mounted.")
+    ] = None
+    nodeName: Annotated[str, F(10, "Node that runs it; empty until it is scheduled.")] = ""
+    hostNetwork: Annotated[bool, F(11, "True: it uses the node's network.")] = False
+    hostPID: Annotated[bool, F(12, "True: it sees the node's processes.")] = False
+    hostIPC: Annotated[bool, F(13, "True: it uses the node's IPC.")] = False
+    shareProcessNamespace: Annotated[
+        bool | None, F(27, "True: its containers see each other's processes.")
+    ] = None
+    securityContext: Annotated[PodSecurityContext | None, F(14, "What its processes may do.")] = (
+        None
+    )
     imagePullSecrets: Annotated[
         list[LocalObjectReference],
-        F(15, "", merge=True, merge_key="name", list_type="map", list_keys=("name",)),
+        F(
+            15,
+            "Secrets with logins for registries.",
+            merge=True,
+            merge_key="name",
+            list_type="map",
+            list_keys=("name",),
+        ),
     ] = []
-    hostname: Annotated[str, F(16, "")] = ""
-    subdomain: Annotated[str, F(17, "")] = ""
-    affinity: Annotated[Affinity | None, F(18, "")] = None
-    schedulerName: Annotated[str, F(19, "")] = ""
-    tolerations: Annotated[list[Toleration], F(22, "", list_type="atomic")] = []
+    hostname: Annotated[str, F(16, "Host name; the pod's name unless said.")] = ""
+    subdomain: Annotated[
+        str, F(17, "Service that gives it a name in DNS: hostname.subdomain.namespace.svc.")
+    ] = ""
+    affinity: Annotated[Affinity | None, F(18, "Where it must or would like to run.")] = None
+    schedulerName: Annotated[str, F(19, "Scheduler that places it.")] = ""
+    tolerations: Annotated[
+        list[Toleration], F(22, "Taints that it may run in spite of.", list_type="atomic")
+    ] = []
     hostAliases: Annotated[
-        list[HostAlias], F(23, "", merge=True, merge_key="ip", list_type="map", list_keys=("ip",))
+        list[HostAlias],
+        F(
+            23,
+            "Lines for /etc/hosts.",
+            merge=True,
+            merge_key="ip",
+            list_type="map",
+            list_keys=("ip",),
+        ),
     ] = []
-    priorityClassName: Annotated[str, F(24, "")] = ""
-    priority: Annotated[Int32 | None, F(25, "")] = None
-    dnsConfig: Annotated[PodDNSConfig | None, F(26, "")] = None
-    readinessGates: Annotated[list[PodReadinessGate], F(28, "", list_type="atomic")] = []
-    runtimeClassName: Annotated[str | None, F(29, "")] = None
-    enableServiceLinks: Annotated[bool | None, F(30, "")] = None
-    preemptionPolicy: Annotated[str | None, F(31, "")] = None
-    overhead: Annotated[dict[str, Quantity], F(32, "")] = {}
+    priorityClassName: Annotated[str, F(24, "Class that gives it its priority.")] = ""
+    priority: Annotated[
+        Int32 | None, F(25, "Higher ones are placed first; comes from the class.")
+    ] = None
+    dnsConfig: Annotated[PodDNSConfig | None, F(26, "Settings of the resolver.")] = None
+    readinessGates: Annotated[
+        list[PodReadinessGate],
+        F(28, "Conditions that must be true for it to be ready.", list_type="atomic"),
+    ] = []
+    runtimeClassName: Annotated[str | None, F(29, "Class that says how its containers run.")] = None
+    enableServiceLinks: Annotated[
+        bool | None, F(30, "False: no variables about Services are put into containers.")
+    ] = None
+    preemptionPolicy: Annotated[
+        str | None, F(31, "Whether it may push out pods of lower priority.")
+    ] = None
+    overhead: Annotated[
+        dict[str, Quantity], F(32, "What the pod itself takes, on top of its containers.")
+    ] = {}
     topologySpreadConstraints: Annotated[
         list[TopologySpreadConstraint],
         F(
             33,
-            "",
+            "How evenly pods like it are to be spread.",
             merge=True,
             merge_key="topologyKey",
             list_type="map",
@@ -144,18 +220,27 @@ class PodSpec(Message):
             ),
         ),
     ] = []
-    setHostnameAsFQDN: Annotated[bool | None, F(35, "")] = None
-    os: Annotated[PodOS | None, F(36, "")] = None
-    hostUsers: Annotated[bool | None, F(37, "")] = None
+    setHostnameAsFQDN: Annotated[
+        bool | None, F(35, "True: the host name is the full name in DNS.")
+    ] = None
+    os: Annotated[PodOS | None, F(36, "Operating system that it is for.")] = None
+    hostUsers: Annotated[bool | None, F(37, "False: it has user ids of its own.")] = None
     schedulingGates: Annotated[
         list[PodSchedulingGate],
-        F(38, "", merge=True, merge_key="name", list_type="map", list_keys=("name",)),
+        F(
+            38,
+            "What must happen before it is scheduled.",
+            merge=True,
+            merge_key="name",
+            list_type="map",
+            list_keys=("name",),
+        ),
     ] = []
     resourceClaims: Annotated[
         list[PodResourceClaim],
         F(
             39,
-            "",
+            "Claims for devices.",
             merge=True,
             merge_key="name",
             retain_keys=True,
@@ -163,13 +248,21 @@ class PodSpec(Message):
             list_keys=("name",),
         ),
     ] = []
-    resources: Annotated[ResourceRequirements | None, F(40, "")] = None
-    hostnameOverride: Annotated[str | None, F(41, "")] = None
-    schedulingGroup: Annotated[PodSchedulingGroup | None, F(43, "")] = None
+    resources: Annotated[
+        ResourceRequirements | None, F(40, "How much the pod as a whole needs and may have.")
+    ] = None
+    hostnameOverride: Annotated[
+        str | None, F(41, "Host name, whatever hostname and subdomain say.")
+    ] = None
+    schedulingGroup: Annotated[
+        PodSchedulingGroup | None, F(43, "Pods that it is to be scheduled with.")
+    ] = None
 
 
 class PodTemplateSpec(Message):
-    """TODO."""
+    """What pods are made from."""
 
-    metadata: Annotated[ObjectMeta, F(1, "")] = always(ObjectMeta)
-    spec: Annotated[PodSpec, F(2, "")] = always(PodSpec)
+    metadata: Annotated[ObjectMeta, F(1, "Labels and annotations of the pods.")] = always(
+        ObjectMeta
+    )
+    spec: Annotated[PodSpec, F(2, "What is wanted of the pods.")] = always(PodSpec)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What a node has seen of a pod and of its containers."""
 
 from typing import Annotated
 
@@ -7,202 +7,261 @@ from appliance.api.schema import F, Int32, Int64, Message, Quantity, Time, alway
 
 
 class ContainerStateRunning(Message):
-    """TODO."""
+    """A container that runs."""
 
-    startedAt: Annotated[Time | None, F(1, "")] = nullable()
+    startedAt: Annotated[Time | None, F(1, "When it started.")] = nullable()
 
 
 class ContainerStateTerminated(Message):
-    """TODO."""
+    """A container that has ended."""
 
-    exitCode: Annotated[Int32, F(1, "", required=True)] = always(int)
-    signal: Annotated[Int32, F(2, "")] = 0
-    reason: Annotated[str, F(3, "")] = ""
-    message: Annotated[str, F(4, "")] = ""
-    startedAt: Annotated[Time | None, F(5, "")] = nullable()
-    finishedAt: Annotated[Time | None, F(6, "")] = nullable()
-    containerID: Annotated[str, F(7, "")] = ""
+    exitCode: Annotated[Int32, F(1, "Its exit code.", required=True)] = always(int)
+    signal: Annotated[Int32, F(2, "Signal that ended it.")] = 0
+    reason: Annotated[
+        str, F(3, "Why, as one CamelCase word: Completed, Error, OOMKilled and so on.")
+    ] = ""
+    message: Annotated[str, F(4, "Its last words.")] = ""
+    startedAt: Annotated[Time | None, F(5, "When it started.")] = nullable()
+    finishedAt: Annotated[Time | None, F(6, "When it ended.")] = nullable()
+    containerID: Annotated[str, F(7, "Id in the engine, as engine://id.")] = ""
 
 
 class ContainerStateWaiting(Message):
-    """TODO."""
+    """A container that does not run yet, or not again."""
 
-    reason: Annotated[str, F(1, "")] = ""
-    message: Annotated[str, F(2, "")] = ""
+    reason: Annotated[
+        str, F(1, "Why, as one CamelCase word: ContainerCreating, CrashLoopBackOff and so on.")
+    ] = ""
+    message: Annotated[str, F(2, "Why, for people.")] = ""
 
 
 class ContainerState(Message):
-    """TODO."""
+    """How a container is: one of these; waiting if none is set."""
 
-    waiting: Annotated[ContainerStateWaiting | None, F(1, "")] = None
-    running: Annotated[ContainerStateRunning | None, F(2, "")] = None
-    terminated: Annotated[ContainerStateTerminated | None, F(3, "")] = None
+    waiting: Annotated[ContainerStateWaiting | None, F(1, "It waits.")] = None
+    running: Annotated[ContainerStateRunning | None, F(2, "It runs.")] = None
+    terminated: Annotated[ContainerStateTerminated | None, F(3, "It has ended.")] = None
 
 
 class LinuxContainerUser(Message):
-    """TODO."""
+    """Who the first process of a container is."""
 
-    uid: Annotated[Int64, F(1, "", required=True)] = always(int)
-    gid: Annotated[Int64, F(2, "", required=True)] = always(int)
-    supplementalGroups: Annotated[list[Int64], F(3, "", list_type="atomic")] = []
+    uid: Annotated[Int64, F(1, "User id.", required=True)] = always(int)
+    gid: Annotated[Int64, F(2, "Group id.", required=True)] = always(int)
+    supplementalGroups: Annotated[list[Int64], F(3, "Further group ids.", list_type="atomic")] = []
 
 
 class ContainerUser(Message):
-    """TODO."""
+    """Who the first process of a container is."""
 
-    linux: Annotated[LinuxContainerUser | None, F(1, "")] = None
+    linux: Annotated[LinuxContainerUser | None, F(1, "On Linux.")] = None
 
 
 class ResourceHealth(Message):
-    """TODO."""
+    """How a device is."""
 
-    resourceID: Annotated[str, F(1, "", required=True)] = always(str)
-    health: Annotated[str, F(2, "")] = ""
-    message: Annotated[str | None, F(6, "")] = None
+    resourceID: Annotated[str, F(1, "Id of the device.", required=True)] = always(str)
+    health: Annotated[str, F(2, "Healthy, Unhealthy or Unknown.")] = ""
+    message: Annotated[str | None, F(6, "Why, for people.")] = None
 
 
 class ResourceStatus(Message):
-    """TODO."""
+    """How the devices of a container are."""
 
-    name: Annotated[str, F(1, "", required=True)] = always(str)
+    name: Annotated[str, F(1, "Name of the resource.", required=True)] = always(str)
     resources: Annotated[
-        list[ResourceHealth], F(2, "", list_type="map", list_keys=("resourceID",))
+        list[ResourceHealth],
+        F(2, "How each device is.", list_type="map", list_keys=("resourceID",)),
     ] = []
 
 
 class ImageVolumeStatus(Message):
-    """TODO."""
+    """A volume made from an image."""
 
-    imageRef: Annotated[str, F(1, "")] = ""
+    imageRef: Annotated[str, F(1, "Digest of the image.")] = ""
 
 
 class VolumeStatus(Message):
-    """TODO."""
+    """How a mounted volume is."""
 
-    image: Annotated[ImageVolumeStatus | None, F(1, "")] = None
+    image: Annotated[ImageVolumeStatus | None, F(1, "If it is made from an image.")] = None
 
 
 class VolumeMountStatus(Message):
-    """TODO."""
+    """How a volume is mounted."""
 
-    name: Annotated[str, F(1, "", required=True)] = always(str)
-    mountPath: Annotated[str, F(2, "", required=True)] = always(str)
-    readOnly: Annotated[bool, F(3, "")] = False
-    recursiveReadOnly: Annotated[str | None, F(4, "")] = None
-    volumeStatus: Annotated[VolumeStatus | None, F(5, "")] = None
+    name: Annotated[str, F(1, "Name of the volume.", required=True)] = always(str)
+    mountPath: Annotated[str, F(2, "Where the container sees it.", required=True)] = always(str)
+    readOnly: Annotated[bool, F(3, "Whether it is read-only.")] = False
+    recursiveReadOnly: Annotated[
+        str | None, F(4, "Whether that goes for what is mounted below, too.")
+    ] = None
+    volumeStatus: Annotated[VolumeStatus | None, F(5, "How the volume is.")] = None
 
 
 class ContainerStatus(Message):
-    """TODO."""
+    """How a container is."""
 
-    name: Annotated[str, F(1, "", required=True)] = always(str)
-    state: Annotated[ContainerState, F(2, "")] = always(ContainerState)
-    lastState: Annotated[ContainerState, F(3, "")] = always(ContainerState)
-    ready: Annotated[bool, F(4, "", required=True)] = always(bool)
-    restartCount: Annotated[Int32, F(5, "", required=True)] = always(int)
-    image: Annotated[str, F(6, "", required=True)] = always(str)
-    imageID: Annotated[str, F(7, "", required=True)] = always(str)
-    containerID: Annotated[str, F(8, "")] = ""
-    started: Annotated[bool | None, F(9, "")] = None
-    allocatedResources: Annotated[dict[str, Quantity], F(10, "")] = {}
-    resources: Annotated[ResourceRequirements | None, F(11, "")] = None
+    name: Annotated[str, F(1, "Name of the container.", required=True)] = always(str)
+    state: Annotated[ContainerState, F(2, "How it is now.")] = always(ContainerState)
+    lastState: Annotated[ContainerState, F(3, "How its run before this one ended.")] = always(
+        ContainerState
+    )
+    ready: Annotated[bool, F(4, "Whether its readiness probe succeeds.", required=True)] = always(
+        bool
+    )
+    restartCount: Annotated[Int32, F(5, "How often it was restarted.", required=True)] = always(int)
+    image: Annotated[str, F(6, "Image that it runs.", required=True)] = always(str)
+    imageID: Annotated[str, F(7, "Digest of that image.", required=True)] = always(str)
+    containerID: Annotated[str, F(8, "Id in the engine, as engine://id.")] = ""
+    started: Annotated[
+        bool | None, F(9, "Whether postStart and the startup probe are through.")
+    ] = None
+    allocatedResources: Annotated[
+        dict[str, Quantity], F(10, "What the node has set aside for it.")
+    ] = {}
+    resources: Annotated[ResourceRequirements | None, F(11, "What it has in fact.")] = None
     volumeMounts: Annotated[
         list[VolumeMountStatus],
-        F(12, "", merge=True, merge_key="mountPath", list_type="map", list_keys=("mountPath",)),
+        F(
+            12,
+            "How its volumes are mounted.",
+            merge=True,
+            merge_key="mountPath",
+            list_type="map",
+            list_keys=("mountPath",),
+        ),
     ] = []
-    user: Annotated[ContainerUser | None, F(13, "")] = None
+    user: Annotated[ContainerUser | None, F(13, "Who its first process is.")] = None
     allocatedResourcesStatus: Annotated[
         list[ResourceStatus],
-        F(14, "", merge=True, merge_key="name", list_type="map", list_keys=("name",)),
+        F(
+            14,
+            "How its devices are.",
+            merge=True,
+            merge_key="name",
+            list_type="map",
+            list_keys=("name",),
+        ),
     ] = []
-    stopSignal: Annotated[str | None, F(15, "")] = None
+    stopSignal: Annotated[str | None, F(15, "Signal that stops it.")] = None
 
 
 class HostIP(Message):
-    """TODO."""
+    """An address of the node."""
 
-    ip: Annotated[str, F(1, "", required=True)] = always(str)
+    ip: Annotated[str, F(1, "The address.", required=True)] = always(str)
 
 
 class NodeAllocatableResourceClaimStatus(Message):
-    """TODO."""
+    """What a claim takes of the node's resources."""
 
-    resourceClaimName: Annotated[str, F(1, "", required=True)] = always(str)
-    containers: Annotated[list[str], F(2, "", list_type="set")] = []
-    resources: Annotated[dict[str, Quantity], F(3, "", required=True)] = always(dict)
+    resourceClaimName: Annotated[str, F(1, "Name of the claim.", required=True)] = always(str)
+    containers: Annotated[list[str], F(2, "Containers that use it.", list_type="set")] = []
+    resources: Annotated[dict[str, Quantity], F(3, "How much it takes.", required=True)] = always(
+        dict
+    )
 
 
 class PodCondition(Message):
-    """TODO."""
+    """One aspect of how a pod is."""
 
-    type: Annotated[str, F(1, "", required=True)] = always(str)
-    observedGeneration: Annotated[Int64, F(7, "")] = 0
-    status: Annotated[str, F(2, "", required=True)] = always(str)
-    lastProbeTime: Annotated[Time | None, F(3, "")] = nullable()
-    lastTransitionTime: Annotated[Time | None, F(4, "")] = nullable()
-    reason: Annotated[str, F(5, "")] = ""
-    message: Annotated[str, F(6, "")] = ""
+    type: Annotated[
+        str, F(1, "PodScheduled, Initialized, ContainersReady, Ready and others.", required=True)
+    ] = always(str)
+    observedGeneration: Annotated[Int64, F(7, "Generation of the spec that this is about.")] = 0
+    status: Annotated[str, F(2, "True, False or Unknown.", required=True)] = always(str)
+    lastProbeTime: Annotated[Time | None, F(3, "When it was last looked at.")] = nullable()
+    lastTransitionTime: Annotated[Time | None, F(4, "When the status last changed.")] = nullable()
+    reason: Annotated[str, F(5, "Why, as one CamelCase word.")] = ""
+    message: Annotated[str, F(6, "Why, for people.")] = ""
 
 
 class ContainerExtendedResourceRequest(Message):
-    """TODO."""
+    """Which request of a claim a resource of a container became."""
 
-    containerName: Annotated[str, F(1, "", required=True)] = always(str)
-    resourceName: Annotated[str, F(2, "", required=True)] = always(str)
-    requestName: Annotated[str, F(3, "", required=True)] = always(str)
+    containerName: Annotated[str, F(1, "Name of the container.", required=True)] = always(str)
+    resourceName: Annotated[str, F(2, "Name of the resource.", required=True)] = always(str)
+    requestName: Annotated[str, F(3, "Name of the request in the claim.", required=True)] = always(
+        str
+    )
 
 
 class PodExtendedResourceClaimStatus(Message):
-    """TODO."""
+    """The claim that was made for resources that drivers provide."""
 
     requestMappings: Annotated[
-        list[ContainerExtendedResourceRequest], F(1, "", required=True, list_type="atomic")
+        list[ContainerExtendedResourceRequest],
+        F(1, "Which request each resource became.", required=True, list_type="atomic"),
     ] = always(list)
-    resourceClaimName: Annotated[str, F(2, "", required=True)] = always(str)
+    resourceClaimName: Annotated[str, F(2, "Name of the claim.", required=True)] = always(str)
 
 
 class PodIP(Message):
-    """TODO."""
+    """An address of the pod."""
 
-    ip: Annotated[str, F(1, "", required=True)] = always(str)
+    ip: Annotated[str, F(1, "The address.", required=True)] = always(str)
 
 
 class PodResourceClaimStatus(Message):
-    """TODO."""
+    """The claim that was made from a template."""
 
-    name: Annotated[str, F(1, "", required=True)] = always(str)
-    resourceClaimName: Annotated[str | None, F(2, "")] = None
+    name: Annotated[str, F(1, "Name in the pod.", required=True)] = always(str)
+    resourceClaimName: Annotated[str | None, F(2, "Name of the claim.")] = None
 
 
 class PodStatus(Message):
-    """TODO."""
+    """How a pod was seen last."""
 
-    observedGeneration: Annotated[Int64, F(17, "")] = 0
-    phase: Annotated[str, F(1, "")] = ""
+    observedGeneration: Annotated[Int64, F(17, "Generation of the spec that this is about.")] = 0
+    phase: Annotated[str, F(1, "Pending, Running, Succeeded, Failed or Unknown.")] = ""
     conditions: Annotated[
         list[PodCondition],
-        F(2, "", merge=True, merge_key="type", list_type="map", list_keys=("type",)),
+        F(2, "How the pod is.", merge=True, merge_key="type", list_type="map", list_keys=("type",)),
     ] = []
-    message: Annotated[str, F(3, "")] = ""
-    reason: Annotated[str, F(4, "")] = ""
-    nominatedNodeName: Annotated[str, F(11, "")] = ""
-    hostIP: Annotated[str, F(5, "")] = ""
-    hostIPs: Annotated[list[HostIP], F(16, "", merge=True, merge_key="ip", list_type="atomic")] = []
-    podIP: Annotated[str, F(6, "")] = ""
+    message: Annotated[str, F(3, "Why, for people.")] = ""
+    reason: Annotated[str, F(4, "Why, as one CamelCase word, such as Evicted.")] = ""
+    nominatedNodeName: Annotated[str, F(11, "Node that is being freed for it.")] = ""
+    hostIP: Annotated[str, F(5, "Address of its node.")] = ""
+    hostIPs: Annotated[
+        list[HostIP],
+        F(
+            16,
+            "Addresses of its node, one for each family.",
+            merge=True,
+            merge_key="ip",
+            list_type="atomic",
+        ),
+    ] = []
+    podIP: Annotated[str, F(6, "Its address.")] = ""
     podIPs: Annotated[
-        list[PodIP], F(12, "", merge=True, merge_key="ip", list_type="map", list_keys=("ip",))
+        list[PodIP],
+        F(
+            12,
+            "Its addresses, one for each family; podIP is the first.",
+            merge=True,
+            merge_key="ip",
+            list_type="map",
+            list_keys=("ip",),
+        ),
     ] = []
-    startTime: Annotated[Time | None, F(7, "")] = None
-    initContainerStatuses: Annotated[list[ContainerStatus], F(10, "", list_type="atomic")] = []
-    containerStatuses: Annotated[list[ContainerStatus], F(8, "", list_type="atomic")] = []
-    qosClass: Annotated[str, F(9, "")] = ""
-    ephemeralContainerStatuses: Annotated[list[ContainerStatus], F(13, "", list_type="atomic")] = []
-    resize: Annotated[str, F(14, "")] = ""
+    startTime: Annotated[Time | None, F(7, "When its node took it on.")] = None
+    initContainerStatuses: Annotated[
+        list[ContainerStatus], F(10, "How its init containers are.", list_type="atomic")
+    ] = []
+    containerStatuses: Annotated[
+        list[ContainerStatus], F(8, "How its containers are.", list_type="atomic")
+    ] = []
+    qosClass: Annotated[str, F(9, "Guaranteed, Burstable or BestEffort.")] = ""
+    ephemeralContainerStatuses: Annotated[
+        list[ContainerStatus], F(13, "How its ephemeral containers are.", list_type="atomic")
+    ] = []
+    resize: Annotated[str, F(14, "How a resize goes; conditions say so now.")] = ""
     resourceClaimStatuses: Annotated[
         list[PodResourceClaimStatus],
         F(
             15,
-            "",
+            "Claims made from templates.",
             merge=True,
             merge_key="name",
             retain_keys=True,
@@ -210,9 +269,17 @@ class PodStatus(Message):
             list_keys=("name",),
         ),
     ] = []
-    extendedResourceClaimStatus: Annotated[PodExtendedResourceClaimStatus | None, F(18, "")] = None
-    allocatedResources: Annotated[dict[str, Quantity], F(19, "")] = {}
-    resources: Annotated[ResourceRequirements | None, F(20, "")] = None
+    extendedResourceClaimStatus: Annotated[
+        PodExtendedResourceClaimStatus | None,
+        F(18, "The claim made for resources that drivers provide."),
+    ] = None
+    allocatedResources: Annotated[
+        dict[str, Quantity], F(19, "What the node has set aside for the whole pod.")
+    ] = {}
+    resources: Annotated[ResourceRequirements | None, F(20, "What the whole pod has in fact.")] = (
+        None
+    )
     nodeAllocatableResourceClaimStatuses: Annotated[
-        list[NodeAllocatableResourceClaimStatus], F(21, "", list_type="atomic")
+        list[NodeAllocatableResourceClaimStatus],
+        F(21, "What claims take of the node's resources.", list_type="atomic"),
     ] = []

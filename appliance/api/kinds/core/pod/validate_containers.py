@@ -12,16 +12,14 @@ from appliance.api.kinds import checks
 from appliance.api.kinds.core.pod import validate_env, validate_probes
 from appliance.api.kinds.core.pod.container import (
     Container,
+    ContainerFields,
     ContainerPort,
     EphemeralContainer,
-    EphemeralContainerCommon,
     VolumeMount,
 )
 from appliance.api.kinds.core.pod.spec import PodSpec
 from appliance.api.kinds.core.pod.validate_resources import resources
 from appliance.api.kinds.core.pod.validate_security import container_security
-
-AnyContainer = Container | EphemeralContainerCommon
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 RESTART_POLICIES = ("Always", "Never", "OnFailure")
@@ -120,7 +118,7 @@ def _ephemeral(spec: PodSpec, about: Around, path: str) -> Iterator[Cause]:
                     yield faults.forbidden(f"{here}.volumeMounts[{at}].{name}", why)
 
 
-def _common(container: AnyContainer, about: Around, path: str) -> Iterator[Cause]:
+def _common(container: ContainerFields, about: Around, path: str) -> Iterator[Cause]:
     if container.name:
         yield from checks.named(names.dns_label, container.name, f"{path}.name")
     else:
@@ -195,7 +193,7 @@ def _host_ports(found: Sequence[Container], path: str, start: int) -> Iterator[C
             seen.add(claim)
 
 
-def _mounts(container: AnyContainer, about: Around, path: str) -> Iterator[Cause]:
+def _mounts(container: ContainerFields, about: Around, path: str) -> Iterator[Cause]:
     seen: set[str] = set()
     devices = {d.name for d in container.volumeDevices}
     for index, mount in enumerate(container.volumeMounts):
@@ -226,7 +224,7 @@ def _sub_path(mount: VolumeMount, path: str) -> Iterator[Cause]:
         yield from checks.descending(mount.subPathExpr, here)
 
 
-def _propagation(mount: VolumeMount, container: AnyContainer, path: str) -> Iterator[Cause]:
+def _propagation(mount: VolumeMount, container: ContainerFields, path: str) -> Iterator[Cause]:
     if mount.mountPropagation is None:
         return
     # Upstream's path lacks the index here.
@@ -239,7 +237,7 @@ def _propagation(mount: VolumeMount, container: AnyContainer, path: str) -> Iter
         yield faults.forbidden(here, why)
 
 
-def _devices(container: AnyContainer, about: Around, path: str) -> Iterator[Cause]:
+def _devices(container: ContainerFields, about: Around, path: str) -> Iterator[Cause]:
     seen: set[str] = set()
     for index, device in enumerate(container.volumeDevices):
         here = f"{path}[{index}]"
