@@ -48,10 +48,11 @@ def server_side_apply(
     """Give the object after the apply, with managedFields brought up to date.
 
     Raises:
-        BadRequest: the body may not carry managedFields.
+        BadRequest: the body is of another kind, or carries managedFields.
         InternalError: the body does not fit the schema (500 is upstream's answer).
         Conflict: others own fields that it would change; the causes name them.
     """
+    _check_kind(kind_type, patch, api_version)
     if _metadata(patch).get("managedFields") is not None:
         raise BadRequest("metadata.managedFields must be nil")
     check_configuration(kind_type, patch)
@@ -68,9 +69,20 @@ def server_side_apply(
         owners[who.identity] = replace(own, time=now, entry=None)
     entries = write(owners)
     result = dict(after) if changed else dict(before)
+    meta = dict(_metadata(result))
     if entries:
-        result["metadata"] = {**_metadata(result), "managedFields": entries}
+        meta["managedFields"] = entries
+    if live is None:
+        meta.pop("resourceVersion", None)  # there was no revision that it could have seen
+    result["metadata"] = meta
     return result
+
+
+def _check_kind(kind_type: type[Message], patch: dict[str, Any], api_version: str) -> None:
+    given, name = patch.get("apiVersion") or "", patch.get("kind") or ""
+    if (given, name) != (api_version, kind_type.__name__):
+        group, _, version = str(given).rpartition("/")
+        raise BadRequest(f"invalid object type: {group}/{version}, Kind={name}")
 
 
 def _apply(

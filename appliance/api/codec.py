@@ -148,6 +148,7 @@ def _decoder(struct: type[Message]) -> msgspec.json.Decoder[Any]:
 
 
 def _run(reader: "_Reader", struct: type[Message], data: Any, title: str) -> dict[str, Any]:
+    data = {} if data is None else data  # Go leaves the object as it is for null
     try:
         clean: dict[str, Any] = reader.struct(struct, data, "", "")
     except _Fault as fault:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from appliance.api import codec, errors
+from appliance.api.gotext import go_value
 from appliance.api.kind import Kind, T
 from appliance.api.patch_json import json_patch, merge_patch
 from appliance.api.patch_strategic import strategic_merge
@@ -19,6 +20,7 @@ from appliance.control.registry.base import Call, Stored
 from appliance.control.registry.creating import warn
 from appliance.control.registry.parts import Parts
 from appliance.control.registry.updating import Rewrite, rewrite
+from appliance.kit import jsonio
 
 Json = dict[str, Any]
 
@@ -38,7 +40,8 @@ async def patch(
 
     def change(old: Stored[T]) -> T:
         plain = patched(kind.type, codec.to_plain(old.obj), how, body)
-        new = decode(kind, plain, call)
+        shown = go_value(body) if how is PatchType.STRATEGIC else _sorted_text(plain)
+        new = decode(kind, plain, call, shown=shown)
         metadata.check_name(new.metadata, name)
         metadata.check_namespace(kind, new.metadata, namespace)
         check_revision(kind, new, old)
@@ -64,16 +67,22 @@ def patched(struct: type[Message], plain: Json, how: PatchType, body: Any) -> Js
     return ways[how]()
 
 
-def decode(kind: Kind[T], plain: Json, call: Call) -> T:
+def _sorted_text(plain: Json) -> str:
+    """Print a patched object as upstream quotes it: keys of the outermost level sorted."""
+    return jsonio.dumps(dict(sorted(plain.items()))).decode()
+
+
+def decode(kind: Kind[T], plain: Json, call: Call, *, shown: str = "") -> T:
     """Read the patched object; unknown fields are refused, told of or ignored as asked.
 
     Raises:
-        BadRequest: a value has the wrong type, or there are unknown fields in strict mode.
+        BadRequest: a value has the wrong type.
+        Invalid: there are unknown fields in strict mode; the message quotes `shown`.
     """
     title = codec.heading(kind.kind, kind.api_version, kind.kind)
     obj, warnings = codec.decode(kind.type, plain, title=title)
     if warnings and call.field_validation == "Strict":
-        raise codec.strict_error("", warnings)
+        raise codec.strict_patch_error(shown, warnings)
     if warnings and call.field_validation != "Ignore":
         warn(call, warnings)
     return obj

@@ -182,9 +182,17 @@ def test_what_does_not_fit_the_schema_is_upstreams_500(
     assert "reason" not in caught.value.status()
 
 
-def test_a_configuration_may_not_carry_entries() -> None:
+def test_a_configuration_may_not_carry_entries_nor_be_of_another_kind() -> None:
     with pytest.raises(BadRequest, match=r"metadata\.managedFields must be nil"):
-        applied(ConfigMap, None, {"metadata": {"name": "r", "managedFields": []}})
+        applied(ConfigMap, None, {**config(), "metadata": {"name": "r", "managedFields": []}})
+    with pytest.raises(BadRequest) as caught:
+        applied(ConfigMap, None, {**config(), "apiVersion": "apps/v9"})
+    assert caught.value.message == "invalid object type: apps/v9, Kind=ConfigMap"
+
+
+def test_a_revision_says_nothing_about_an_object_that_is_not_there() -> None:
+    made = applied(ConfigMap, None, {**config(), "metadata": {"name": "r", "resourceVersion": "1"}})
+    assert "resourceVersion" not in made["metadata"]
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,12 @@ def test_text_that_is_not_json_is_refused() -> None:
             codec.decode_bytes(ConfigMap, raw)
 
 
+def test_null_is_an_empty_object_and_any_other_value_is_none() -> None:
+    assert codec.decode_bytes(ConfigMap, b"null") == (ConfigMap(), [])
+    with pytest.raises(BadRequest, match="cannot unmarshal array into Go value"):
+        codec.decode_bytes(ConfigMap, b"[]")
+
+
 def test_stored_bytes_come_back_as_the_same_object() -> None:
     obj, _ = codec.decode(Secret, {"metadata": {"name": "s"}, "data": {"k": "dg=="}})
     assert obj.data == {"k": b"v"}

@@ -78,7 +78,7 @@ async def test_unknown_fields_are_told_of_as_asked(
     await patch(registry, call, PatchType.MERGE, {"extra": 1})
     assert call.warnings == warnings
     call.field_validation = "Strict"
-    with pytest.raises(errors.BadRequest, match="strict decoding error"):
+    with pytest.raises(errors.Invalid, match="strict decoding error"):
         await patch(registry, call, PatchType.MERGE, {"extra": 1})
 
 
