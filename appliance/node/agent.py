@@ -27,6 +27,7 @@ from appliance.node.pods.downward import PodFacts
 from appliance.node.pods.execute import Parts
 from appliance.node.pods.images import Images
 from appliance.node.pods.inputs import ApiInputs
+from appliance.node.pods.remembered import RememberedInputs
 from appliance.node.pods.reports import Reports
 from appliance.node.pods.workers import Workers
 from appliance.node.register import Registrar
@@ -38,6 +39,7 @@ from appliance.node.sources.api import ApiSource
 from appliance.node.sources.base import Source
 from appliance.node.sources.file import FileSource
 from appliance.node.sources.merge import Refusal, merge
+from appliance.node.sources.mirrors import Mirrors
 from appliance.node.volumes.mounter import Volumes
 
 log = structlog.get_logger(__name__)
@@ -67,12 +69,16 @@ class Agent:
         self._informers = Informers(client, clock)
         self._reports = Reports(client, clock)
         self._desired = DesiredPods(options.data_dir)
+        self._inputs = RememberedInputs(
+            ApiInputs(client, self._informers.of(SERVICE)), options.data_dir
+        )
         self._snapshots: dict[str, Sequence[Pod]] = {}
         self._sources: list[Source] = []
         self._refused: set[str] = set()
         self._swept = False
         self._engine_fault = ""
         self._workers: Workers | None = None
+        self._mirrors: Mirrors | None = None
 
     @property
     def workers(self) -> Workers:
@@ -118,7 +124,17 @@ class Agent:
         options = self._options
         workers.wish(self._desired.load())
         services = self._informers.of(SERVICE)
-        self._sources = [ApiSource(self._informers, options.node_name, wait_for=[services])]
+        api = ApiSource(self._informers, options.node_name, wait_for=[services])
+        self._sources = [api]
+        self._mirrors = Mirrors(
+            self._client,
+            self._clock,
+            seen=api.mirrors,
+            node=lambda: registrar.node,
+            made=self._show_again,
+        )
+        api.on_change(self._mirrors.stir)
+        _ = tasks.spawn("mirrors", self._run_mirrors(api, self._mirrors))
         if options.manifest_path is not None:
             self._sources.append(
                 FileSource(
@@ -143,7 +159,7 @@ class Agent:
             network=self._network,
             images=Images(self._runtime),
             volumes=Volumes(self._options.data_dir),
-            inputs=ApiInputs(self._client, self._informers.of(SERVICE).cache),
+            inputs=self._inputs,
             events=self._events,
             reports=self._reports,
             checker=Checker(self._runtime, self._clock),
@@ -194,11 +210,24 @@ class Agent:
                 known = {pod.metadata.uid for pod in wanted}
                 wanted += [p for p in self._desired.load() if p.metadata.uid not in known]
             workers.wish(wanted)
+            if self._mirrors is not None:
+                self._mirrors.wish(wanted)
             self._refuse(merged.refused)
             if complete:
                 self._desired.save(wanted)
                 self._reports.keep_only(frozenset(pod.metadata.uid for pod in wanted))
+                self._inputs.forget_others(frozenset(pod.metadata.namespace for pod in wanted))
                 await self._sweep_once(workers)
+
+    async def _run_mirrors(self, api: ApiSource, mirrors: Mirrors) -> None:
+        await api.wait_synced()
+        await mirrors.run()
+
+    def _show_again(self, pod: Pod) -> None:
+        """A mirror was made: give it the status that its pod has by now."""
+        worker = self.workers.by_uid.get(pod.metadata.uid)
+        if worker is not None:
+            self._reports.again(pod, worker.memory.last)
 
     async def _sweep_once(self, workers: Workers) -> None:
         if not self._swept:

@@ -15,7 +15,7 @@ from appliance.api.kinds.core.pod.volumes import Volume, VolumeProjection
 from appliance.api.kinds.core.secret import SECRET, Secret
 from appliance.api.kinds.core.service import Service
 from appliance.client.base import Client
-from appliance.client.cache import Cache
+from appliance.client.informer import Informer
 
 
 class Inputs(Protocol):
@@ -33,6 +33,10 @@ class Inputs(Protocol):
         """Services of a namespace, as last heard."""
         ...
 
+    def services_known(self) -> bool:
+        """Whether services were heard of at all."""
+        ...
+
     async def tokens(self, pod: Pod) -> Mapping[str, str]:
         """Service account tokens for the pod's projected volumes, by audience."""
         ...
@@ -41,7 +45,7 @@ class Inputs(Protocol):
 class ApiInputs:
     """`Inputs` from the API, Services out of a cache."""
 
-    def __init__(self, client: Client, services: Cache[Service]) -> None:
+    def __init__(self, client: Client, services: Informer[Service]) -> None:
         self._client = client
         self._services = services
 
@@ -61,7 +65,11 @@ class ApiInputs:
 
     def services(self, namespace: str) -> Iterable[Service]:
         """Out of the cache."""
-        return self._services.list(namespace)
+        return self._services.cache.list(namespace)
+
+    def services_known(self) -> bool:
+        """Whether the first list is in the cache."""
+        return self._services.synced
 
     async def tokens(self, pod: Pod) -> Mapping[str, str]:  # noqa: ARG002
         """None yet: the API has no token endpoint; the volume's token file is left out."""

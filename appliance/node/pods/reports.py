@@ -18,6 +18,7 @@ from appliance.client.base import Client, DeleteOptions, PatchType
 from appliance.kit import jsonio
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
+from appliance.node.sources.base import is_static
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,11 @@ class Reports:
         entry.delete = True
         self._wake.set()
 
+    def again(self, pod: Pod, status: PodStatus) -> None:
+        """Send a status anew: the object that showed it was replaced."""
+        self._sent[pod.metadata.uid] = {}
+        self.report(pod, status)
+
     def keep_only(self, uids: frozenset[str]) -> None:
         """Forget what was sent for pods that are no more."""
         for uid in self._sent.keys() - uids:
@@ -91,6 +97,7 @@ class Reports:
 
     async def _send(self, uid: str, entry: _Entry) -> None:
         meta = entry.pod.metadata
+        entry.delete = entry.delete and not is_static(entry.pod)
         if entry.status is not None:
             await self._send_status(uid, entry.pod, entry.status)
         if not entry.delete:
@@ -111,7 +118,9 @@ class Reports:
             return
         # a merge patch replaces lists whole and removes what is null
         gone = {name: None for name in before if name not in made}
-        body = {"metadata": {"uid": uid}, "status": made | gone}
+        body: dict[str, Any] = {"status": made | gone}
+        if not is_static(pod):  # its mirror has a uid of its own
+            body["metadata"] = {"uid": uid}
         try:
             await self._client.patch(
                 POD,
@@ -122,7 +131,7 @@ class Reports:
                 subresource="status",
             )
         except (NotFound, Conflict):
-            return  # the pod is gone, or another one has its name
+            return  # the pod is gone, another one has its name, or its mirror is not made yet
         except ApiError as error:
             if error.code not in LASTING_CODES:
                 raise

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from appliance.api.kinds.core.pod.container import Container as ContainerWish
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.kit.backoff import Backoff
 from appliance.kit.tasks import Tasks
@@ -43,6 +44,7 @@ class Worker:
         self._gone = False
         self._failures = 0
         self._refresh = False
+        self._backing_off: dict[str, str] = {}
         self.container_ids: frozenset[str] = frozenset()
         """Of the last look: whose events are for this worker."""
         self._bell = Bell(tasks, parts.clock)
@@ -187,15 +189,34 @@ class Worker:
     def _report(self, view: View, decision: Plan, now: float) -> None:
         place = Place(self._parts.options.node_ip, self._parts.engine)
         made = status(view, decision, place, now)
+        self._note_back_offs(decision)
         if made != self._memory.last:
             self._memory.last = made
             self._parts.reports.report(self._pod, made)
 
+    def _note_back_offs(self, decision: Plan) -> None:
+        """One event each time a container begins to wait for its next try."""
+        events, meta = self._parts.events, self._pod.metadata
+        waits = {name: wait.reason for name, wait in decision.waiting.items()}
+        for name, reason in waits.items():
+            if self._backing_off.get(name) == reason:
+                continue
+            if reason == "CrashLoopBackOff":
+                where = f"{meta.name}_{meta.namespace}({meta.uid})"
+                text = f"Back-off restarting failed container {name} in pod {where}"
+                events.warning(self._pod, "BackOff", text, name)
+            elif reason == "ImagePullBackOff":
+                image = next(w.image for w in self._every_wish() if w.name == name)
+                events.normal(self._pod, "BackOff", f'Back-off pulling image "{image}"', name)
+        self._backing_off = waits
+
+    def _every_wish(self) -> tuple[ContainerWish, ...]:
+        return (*self._pod.spec.initContainers, *self._pod.spec.containers)
+
     def _watch_probes(self, view: View) -> None:
-        every = (*self._pod.spec.initContainers, *self._pod.spec.containers)
         watched = [
             Watched(wish, newest)
-            for wish in every
+            for wish in self._every_wish()
             if (newest := view.newest(wish.name)) is not None
             and newest.state is State.RUNNING
             and newest.id not in self._memory.stopping

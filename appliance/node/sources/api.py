@@ -5,7 +5,7 @@ are known would lack their variables for its whole life.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from appliance.api.kinds.core.pod.kind import POD, Pod
@@ -36,6 +36,14 @@ class ApiSource:
             await changed.wait()
             changed.clear()
             yield [p for p in self._pods.cache.list() if MIRROR not in p.metadata.annotations]
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """Call after each change of a pod of this node, mirrors too."""
+        self._pods.on_change(lambda _old, _new: call())
+
+    async def wait_synced(self) -> None:
+        """Return when `mirrors` can be believed."""
+        await self._pods.wait_synced()
 
     def mirrors(self) -> list[Pod]:
         """The API's pictures of this node's static pods."""

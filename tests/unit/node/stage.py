@@ -79,6 +79,9 @@ class Shelf:
     def services(self, namespace: str) -> Iterable[Service]:
         return [s for s in self.all_services if s.metadata.namespace == namespace]
 
+    def services_known(self) -> bool:
+        return True
+
     async def tokens(self, _pod: Pod) -> dict[str, str]:
         return {}
 

@@ -22,6 +22,7 @@ from appliance.api.kinds.core.pod.volumes import (
 )
 from appliance.api.kinds.core.serviceaccount import SERVICE_ACCOUNT, ServiceAccount
 from appliance.api.meta import ObjectMeta
+from appliance.client.base import DeleteOptions
 from appliance.client.events import EventRecorder
 from appliance.control.local import LocalClient
 from appliance.control.registry.base import User
@@ -34,6 +35,7 @@ from appliance.node.options import NodeOptions
 from appliance.node.runtimes import marks
 from appliance.node.runtimes.base import Container, State
 from appliance.node.runtimes.fake import FakeRuntime
+from appliance.node.sources.base import HASH, MIRROR
 from appliance.store.memory import MemoryStore
 from tests.unit.node.stage import PAUSE, WEB, pod, wish
 
@@ -98,7 +100,10 @@ class World:
 
     async def phase(self, phase: str, name: str = "p") -> Pod:
         async def reached() -> bool:
-            return (await self.client.get(POD, name, "default")).status.phase == phase
+            try:
+                return (await self.client.get(POD, name, "default")).status.phase == phase
+            except NotFound:
+                return False
 
         await self.until(reached)
         return await self.client.get(POD, name, "default")
@@ -277,12 +282,20 @@ async def test_a_manifest_makes_a_static_pod(world: World) -> None:
     async with world.agent():
         await world.until(world.both_run)
         assert {c.marks[marks.POD_NAME] for c in await world.running()} == {"static-n1"}
+        shown = await world.phase("Running", "static-n1")
+        assert shown.metadata.annotations[MIRROR] == shown.metadata.annotations[HASH]
+        options = DeleteOptions(grace_period_s=0)
+        await world.client.delete(POD, "static-n1", namespace="default", options=options)
+        again = await world.phase("Running", "static-n1")  # a mirror is only a picture
+        assert again.metadata.uid != shown.metadata.uid
+        assert len(await world.containers()) == 2
         manifest(world, "web.yaml", None)
 
         async def nothing_left() -> bool:
             return not await world.containers()
 
         await world.until(nothing_left, step_s=5)
+        await world.gone("static-n1")
 
 
 def manifest(world: World, name: str, container: str | None) -> None:

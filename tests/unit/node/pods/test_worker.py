@@ -94,6 +94,7 @@ async def test_quick_ends_are_held_back_longer_each_time(stage: Stage) -> None:
             assert stage.container().state.running is not None
         assert stage.container().restartCount == 4
         assert stage.status().phase == "Running"
+        assert stage.notes.reasons.count("BackOff") == 3
 
 
 async def test_a_container_removed_behind_our_back_comes_back(stage: Stage) -> None:
