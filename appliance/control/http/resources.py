@@ -55,7 +55,12 @@ class Resources:
         """Read one object."""
         check_version(exchange.params.one.get("resourceVersion", ""))
         target = exchange.target
-        item = await self.registry.get(kind, namespace_of(kind, target), target.name)
+        item = await self.registry.get(
+            kind,
+            namespace_of(kind, target),
+            target.name,
+            resource_version=exchange.params.one.get("resourceVersion", ""),
+        )
         await self._send(exchange, kind, item)
 
     async def list(self, exchange: Exchange, kind: Kind[Any]) -> None:

@@ -9,6 +9,7 @@ from appliance.api import errors
 from appliance.api.apply import server_side_apply
 from appliance.api.codec import to_plain
 from appliance.api.errors import BadRequest
+from appliance.api.gotext import go_value
 from appliance.api.kind import Kind, T
 from appliance.control.registry import metadata
 from appliance.control.registry.base import Call, Stored
@@ -44,8 +45,10 @@ async def apply(
             now=rfc3339(parts.clock.wall()),
             subresource=subresource,
         )
-        new = decode(kind, plain, call)
+        new = decode(kind, plain, call, shown=lambda: go_value(body))
         new.metadata.name = new.metadata.name or name
+        if old is None:
+            new.metadata.resourceVersion = ""  # of an object that has gone since
         metadata.check_name(new.metadata, name)
         metadata.check_namespace(kind, new.metadata, namespace)
         if old is not None:

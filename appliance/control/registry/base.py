@@ -97,8 +97,15 @@ class Watch(Protocol[T]):
 class Registry(Protocol):
     """Every verb on every kind. Failures are `api.errors`."""
 
-    async def get(self, kind: Kind[T], namespace: str, name: str) -> Stored[T]:
-        """Read one object, at least as new as every acknowledged write."""
+    async def get(
+        self, kind: Kind[T], namespace: str, name: str, *, resource_version: str = ""
+    ) -> Stored[T]:
+        """Read one object, at least as new as every acknowledged write.
+
+        Raises:
+            NotFound: there is none.
+            Timeout: `resource_version` lies in the future.
+        """
         ...
 
     async def get_scale(self, kind: Kind[T], namespace: str, name: str) -> Stored[Scale]:

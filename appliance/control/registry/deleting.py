@@ -119,13 +119,14 @@ async def _step(
     if not _mark(new, strategy, options, now=parts.clock.wall()):
         return old, False
     if not new.metadata.finalizers and strategy.is_finished(new):
-        # who knows grace is told how much there was; all others get the last state
-        last = unstored(kind, new, old.revision) if strategy.is_graceful else old
         if call.dry_run:
-            return last, True
+            return (unstored(kind, new, old.revision) if strategy.is_graceful else old), True
         async with strategy.turn():
+            if strategy.is_graceful and new != old.obj:
+                # watchers learn that there was no grace before they learn that it is gone
+                old = await parts.storage.replace(kind, old, new, call.user.name)
             revision = await parts.storage.remove(kind, old, call.user.name)
-        return at_revision(last, revision), True
+        return at_revision(old, revision), True
     if new == old.obj:
         return old, False
     if call.dry_run:
@@ -144,7 +145,8 @@ def _mark(obj: Any, strategy: Strategy, options: DeleteOptions, *, now: float) -
             meta.generation += 1
         strategy.begin_delete(obj)
     elif strategy.is_graceful and not _shorten(meta, meta.deletionTimestamp, options):
-        return False
+        # settled, unless we stopped between noting the end and carrying it out
+        return not meta.finalizers and strategy.is_finished(obj)
     meta.finalizers = _finalizers(meta.finalizers, strategy, options)
     return True
 

@@ -11,15 +11,12 @@ encoding. A worked example, revision 7:
 Called by the registry's storage and watch cache only. Keeps one decoder per kind.
 """
 
-import base64
-import binascii
 import re
 from functools import cache
 from typing import Any
 
 import msgspec
 
-from appliance.api.errors import BadRequest
 from appliance.api.kind import Kind, T
 from appliance.control.registry.base import Stored
 from appliance.kit import jsonio
@@ -91,23 +88,3 @@ def marker(kind: Kind[T], revision: int, *, initial_end: bool = False) -> Stored
         meta["annotations"] = obj.metadata.annotations
     body = jsonio.loads(jsonio.dumps(obj))
     return Stored(obj, jsonio.dumps({**body, "metadata": {**body["metadata"], **meta}}), revision)
-
-
-def encode_continue(revision: int, start: str) -> str:
-    """An opaque token: where the next page begins, at which revision."""
-    text = jsonio.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": start})
-    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
-
-
-def decode_continue(token: str) -> tuple[int, str]:
-    """Revision (-1: the newest, where the first page's is gone) and first key of a token.
-
-    Raises:
-        BadRequest: it is not one of ours.
-    """
-    try:
-        padded = token + "=" * (-len(token) % 4)
-        body = jsonio.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        return int(body["rv"]), str(body["start"])
-    except (binascii.Error, jsonio.JsonError, TypeError, KeyError, ValueError) as error:
-        raise BadRequest(f"continue key is not valid: {error}") from error

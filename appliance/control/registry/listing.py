@@ -14,13 +14,8 @@ from appliance.api import errors, faults
 from appliance.api.errors import Cause, Details
 from appliance.api.kind import Kind, T
 from appliance.control.registry.base import Query, Stored, StoredPage
-from appliance.control.registry.encoding import (
-    decode_continue,
-    encode_continue,
-    key_of,
-    object_key,
-    store_key,
-)
+from appliance.control.registry.encoding import key_of, object_key, store_key
+from appliance.control.registry.pages import decode_continue, encode_continue
 from appliance.control.registry.selection import Selection, select
 from appliance.control.registry.storage import Storage
 from appliance.store import errors as store_errors
@@ -157,11 +152,22 @@ def parse_revision(text: str) -> int:
     return int(text or 0)
 
 
+async def check_reached(storage: Storage, resource_version: str) -> None:
+    """Refuse a revision that has not happened yet.
+
+    Raises:
+        BadRequest, Timeout: it is no number, or lies in the future.
+    """
+    wanted, newest = parse_revision(resource_version), await storage.revision()
+    if wanted > newest:
+        raise too_large(wanted, newest)
+
+
 def too_large(wanted: int, newest: int) -> errors.Timeout:
     """The revision lies in the future: come back in a second."""
     cause = Cause("ResourceVersionTooLarge", "Too large resource version")
     return errors.Timeout(
-        f"Too large resource version: {wanted}, current: {newest}",
+        f"Timeout: Too large resource version: {wanted}, current: {newest}",
         Details(causes=[cause], retry_after_s=1),
     )
 
@@ -174,11 +180,11 @@ def _unsupported_match(match: str, listed: str) -> Cause:
 def _position(query: Query) -> _Position:
     wanted = parse_revision(query.resource_version)
     if query.continue_token:
+        revision, start = decode_continue(query.continue_token)
         if wanted:
             raise errors.BadRequest(
                 "specifying resource version is not allowed when using continue"
             )
-        revision, start = decode_continue(query.continue_token)
         return _Position(start, 0 if revision == _NEWEST else revision, continued=True)
     match = query.resource_version_match
     # a limit with a revision and no match has always meant that very revision

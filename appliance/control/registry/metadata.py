@@ -74,7 +74,7 @@ def check_precondition(kind: Kind[T], new: ObjectMeta, old: Stored[T], key: str)
     name = old.obj.metadata.name
     if not wanted and not kind.unconditional_update:
         cause = faults.wrong("metadata.resourceVersion", 0, "must be specified for an update")
-        raise errors.invalid(kind.kind, kind.group, name, [cause])
+        raise errors.invalid(kind.plural, kind.group, name, [cause])
     uid = old.obj.metadata.uid
     if new.uid not in ("", uid):
         why = (

@@ -40,8 +40,7 @@ async def patch(
 
     def change(old: Stored[T]) -> T:
         plain = patched(kind.type, codec.to_plain(old.obj), how, body)
-        shown = go_value(body) if how is PatchType.STRATEGIC else _sorted_text(plain)
-        new = decode(kind, plain, call, shown=shown)
+        new = decode(kind, plain, call, shown=_shown(how, plain, body))
         metadata.check_name(new.metadata, name)
         metadata.check_namespace(kind, new.metadata, namespace)
         check_revision(kind, new, old)
@@ -67,22 +66,24 @@ def patched(struct: type[Message], plain: Json, how: PatchType, body: Any) -> Js
     return ways[how]()
 
 
-def _sorted_text(plain: Json) -> str:
-    """Print a patched object as upstream quotes it: keys of the outermost level sorted."""
-    return jsonio.dumps(dict(sorted(plain.items()))).decode()
+def _shown(how: PatchType, plain: Json, body: Any) -> Callable[[], str]:
+    """What a refusal quotes: the patch itself, or the object that it made."""
+    if how is PatchType.STRATEGIC:
+        return lambda: go_value(body)
+    return lambda: jsonio.dumps(dict(sorted(plain.items()))).decode()
 
 
-def decode(kind: Kind[T], plain: Json, call: Call, *, shown: str = "") -> T:
+def decode(kind: Kind[T], plain: Json, call: Call, *, shown: Callable[[], str]) -> T:
     """Read the patched object; unknown fields are refused, told of or ignored as asked.
 
     Raises:
         BadRequest: a value has the wrong type.
-        Invalid: there are unknown fields in strict mode; the message quotes `shown`.
+        Invalid: there are unknown fields in strict mode.
     """
     title = codec.heading(kind.kind, kind.api_version, kind.kind)
     obj, warnings = codec.decode(kind.type, plain, title=title)
     if warnings and call.field_validation == "Strict":
-        raise codec.strict_patch_error(shown, warnings)
+        raise codec.strict_patch_error(shown(), warnings)
     if warnings and call.field_validation != "Ignore":
         warn(call, warnings)
     return obj

@@ -25,7 +25,7 @@ from appliance.control.registry.base import Call, Query, Stored, StoredPage
 from appliance.control.registry.binding import bind, evict
 from appliance.control.registry.creating import create
 from appliance.control.registry.deleting import delete
-from appliance.control.registry.listing import list_objects
+from appliance.control.registry.listing import check_reached, list_objects
 from appliance.control.registry.parts import Parts, StorageLookup
 from appliance.control.registry.patching import patch
 from appliance.control.registry.scale import Target, patch_scale, scale_of, update_scale
@@ -86,8 +86,12 @@ class StoreRegistry:
         for kind in kinds:
             await self._storage.cache(kind).ready()
 
-    async def get(self, kind: Kind[T], namespace: str, name: str) -> Stored[T]:
+    async def get(
+        self, kind: Kind[T], namespace: str, name: str, *, resource_version: str = ""
+    ) -> Stored[T]:
         """Read one object."""
+        if resource_version:
+            await check_reached(self._storage, resource_version)
         found = await self._storage.get(kind, namespace, name)
         if found is None:
             raise errors.not_found(kind.plural, kind.group, name)

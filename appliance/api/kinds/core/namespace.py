@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from appliance.api import names
 from appliance.api.errors import Cause
-from appliance.api.kind import Column, Kind, Subresource
+from appliance.api.kind import VERBS, Column, Kind, Subresource
 from appliance.api.kinds import checks
 from appliance.api.kinds.cells import age
 from appliance.api.meta import KubeObject
@@ -69,6 +69,7 @@ def _set_defaults(obj: Namespace) -> None:
 
 def _prepare_create(obj: Namespace) -> None:
     obj.status = NamespaceStatus(phase="Active")
+    _set_defaults(obj)  # a generated name was not there when defaults were set
     if FINALIZER not in obj.spec.finalizers:
         obj.spec.finalizers = [*obj.spec.finalizers, FINALIZER]
 
@@ -103,6 +104,7 @@ NAMESPACE = Kind(
     namespaced=False,
     type=Namespace,
     short_names=("ns",),
+    verbs=tuple(v for v in VERBS if v != "deletecollection"),
     subresources=(
         Subresource(name="status", verbs=("get", "patch", "update"), kind="Namespace"),
         Subresource(
