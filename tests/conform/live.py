@@ -15,8 +15,10 @@ from pathlib import Path
 
 from appliance.client.kubeconfig import Access, write_kubeconfig
 from appliance.control.access.authn import CertificatesAndTokens, StaticToken
+from appliance.control.bootstrap import bootstrap
 from appliance.control.http.app import Parts, build_app
 from appliance.control.http.server import ApiServer
+from appliance.control.local import LocalClient
 from appliance.control.options import ControlOptions
 from appliance.control.registry.base import User
 from appliance.control.registry.registry import StoreRegistry
@@ -59,6 +61,11 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
     async with StoreRegistry(
         store, clock=clock, rng=random.SystemRandom(), options=options
     ) as registry:
+        # as the recorded server: its first objects are there, what was before is compacted
+        client = LocalClient(registry, User(name="system:apiserver"), clock)
+        await bootstrap(client, options)
+        await client.close()
+        await store.compact((await store.status()).revision)
         tokens = [StaticToken(TOKEN, User(name="admin", groups=masters))]
         parts = Parts(registry=registry, authenticator=CertificatesAndTokens(tokens), clock=clock)
         server = ApiServer(

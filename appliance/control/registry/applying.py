@@ -47,8 +47,6 @@ async def apply(
         )
         new = decode(kind, plain, call, shown=lambda: go_value(body))
         new.metadata.name = new.metadata.name or name
-        if old is None:
-            new.metadata.resourceVersion = ""  # of an object that has gone since
         metadata.check_name(new.metadata, name)
         metadata.check_namespace(kind, new.metadata, namespace)
         if old is not None:
