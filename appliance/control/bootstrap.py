@@ -4,6 +4,10 @@ Run by the assembly at each start of a master, before anything is told to be rea
 missing, puts right what names an old address, and leaves all else alone.
 """
 
+import ipaddress
+
+import structlog
+
 from appliance.api import errors
 from appliance.api.kind import Kind, T
 from appliance.api.kinds.core.endpoints import (
@@ -26,6 +30,8 @@ from appliance.client.base import Client, clone
 from appliance.control.options import ControlOptions
 from appliance.control.registry.allocate import first_address
 
+log = structlog.get_logger(__name__)
+
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 NAME = "kubernetes"
 _PORT_NAME = "https"
@@ -36,6 +42,12 @@ async def bootstrap(client: Client, options: ControlOptions) -> None:
     for name in NAMESPACES:
         await _create(client, NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
     await _create(client, SERVICE, _service(options))
+    if ipaddress.ip_address(options.advertise_address).is_loopback:
+        log.warning(
+            "pods cannot reach the API: the advertised address is a loopback address",
+            advertise_address=options.advertise_address,
+        )
+        return
     await _endpoints(client, options)
     await _slice(client, options)
 
