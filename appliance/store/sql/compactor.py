@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 _VACUUM_PAGES = 256  # 1 MiB a step
 _BUSY_FACTOR = 4  # a store that is never idle moves its log after so many times the bound
+_ROWS_AT_ONCE = 50_000  # sorted together: some 5 ms on the loop
 _KEEP_FREE_PAGES = 1_024  # 4 MiB stay in the file: the next writes reuse them
 
 Write = Callable[[list[Statement]], Awaitable[None]]
@@ -68,18 +69,24 @@ class Compactor:
             log.warning("compaction interrupted", done=self._done, error=str(error))
 
     async def _one_sweep(self, revision: int) -> None:
-        gone: list[tuple[int]] = []
         keys = iter(self._keyspace.index.compactable())
-        while step := list(islice(keys, self._step)):
-            gone += [(row,) for row in self._keyspace.forget(step)]
-            while len(gone) >= self._step:
-                await self._write([(tables.DELETE_ROW, gone[: self._step])])
-                del gone[: self._step]
-            # Also when nothing was found: let the loop run between two steps.
-            await self._write([])
-        last: list[Statement] = [(tables.SET_FACT, [(tables.COMPACT_DONE, revision)])]
-        await self._write([(tables.DELETE_ROW, gone), *last] if gone else last)
+        while gone := await self._forget(keys):
+            # In the order of the file: rows of neighbouring revisions share their pages, so a
+            # step rewrites a dozen pages and not one for each row.
+            gone.sort()
+            for at in range(0, len(gone), self._step):
+                rows = [(row,) for row in gone[at : at + self._step]]
+                await self._write([(tables.DELETE_ROW, rows)])
+        await self._write([(tables.SET_FACT, [(tables.COMPACT_DONE, revision)])])
         self._done = revision
+
+    async def _forget(self, keys: Iterator[bytes]) -> list[int]:
+        """Let the index forget what the next keys no longer need: rows, a bounded number."""
+        gone: list[int] = []
+        while len(gone) < _ROWS_AT_ONCE and (step := list(islice(keys, self._step))):
+            gone += self._keyspace.forget(step)
+            await self._write([])  # let the loop run between two steps
+        return gone
 
     async def _give_back(self) -> None:
         """Return free pages to the file system, but leave a working set of them."""
