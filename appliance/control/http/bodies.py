@@ -191,11 +191,13 @@ def _wrong_go_type(value: Any) -> str:
 
 
 _KEY = "looking for beginning of object key string"
+_VALUE = "looking for beginning of value"
+_GO_LITERALS = {"n": "null", "t": "true", "f": "false"}
 _GO_PLACES = {
-    "Expecting value": "looking for beginning of value",
+    "Expecting value": _VALUE,
     "Expecting property name enclosed in double quotes": _KEY,
     "Illegal trailing comma before end of object": _KEY,
-    "Illegal trailing comma before end of array": "looking for beginning of value",
+    "Illegal trailing comma before end of array": _VALUE,
     "Extra data": "after top-level value",
     "Expecting ':' delimiter": "after object key",
     "Invalid control character at": "in string literal",
@@ -212,8 +214,18 @@ def _go_syntax_error(error: json.JSONDecodeError) -> str:
         inside = error.doc[:position].rstrip()
         place = "after array element" if _in_array(inside) else "after object key:value pair"
     char = error.doc[position]
+    if literal := _GO_LITERALS.get(char) if place == _VALUE else None:
+        return _broken_literal(error.doc[position:], literal)
     shown = {"'": "\\'", "\x00": "\\x00"}.get(char, char)
-    return f"invalid character '{shown}' {place or 'looking for beginning of value'}"
+    return f"invalid character '{shown}' {place or _VALUE}"
+
+
+def _broken_literal(text: str, literal: str) -> str:
+    """What Go says about `nope`: it has begun to read null."""
+    for found, expected in zip(text, literal, strict=False):
+        if found != expected:
+            return f"invalid character '{found}' in literal {literal} (expecting '{expected}')"
+    return "unexpected end of JSON input"
 
 
 def _in_array(text: str) -> bool:
@@ -252,6 +264,21 @@ def decode_patch(how: PatchType, raw: bytes) -> Any:
         message = f"{_wrong_go_type(data)} into Go value of type map[string]interface {{}}"
         raise BadRequest(prefix + message)
     return data
+
+
+def check_applied(kind: Kind[Any], subresource: str, body: Any) -> None:
+    """Check that an apply says what it is of.
+
+    Raises:
+        BadRequest: it names another kind, or none.
+    """
+    api_version, name = body.get("apiVersion") or "", body.get("kind") or ""
+    wanted = (kind.api_version, kind.kind)
+    if subresource == "scale":
+        wanted = ("autoscaling/v1", "Scale")
+    if (api_version, name) != wanted:
+        shown = api_version if "/" in str(api_version) else f"/{api_version}"
+        raise BadRequest(f"invalid object type: {shown}, Kind={name}")
 
 
 def patch_type(content_type: str) -> PatchType:

@@ -16,7 +16,7 @@ from appliance.control.http.negotiate import JSON, YAML, Form, choose_form
 from appliance.control.http.params import NO_PARAMS, Params
 from appliance.control.http.target import Target
 from appliance.control.http.yamltext import to_yaml
-from appliance.control.registry.base import Call, User
+from appliance.control.registry.base import User
 from appliance.kit import jsonio
 
 log = structlog.get_logger(__name__)
@@ -27,13 +27,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_LIMIT_BYTES = 3 * 1024 * 1024  # upstream's limit; objects themselves end at about 1.5 MiB
 _PEOPLE = ("curl", "Wget", "Mozilla/5.0")  # agents whose users read the bytes: indent for them
-
-
-class Unclassified(ApiError):
-    """Code 500 without a reason, as upstream answers where a plain Go error gets through."""
-
-    code = 500
-    reason = ""
 
 
 @dataclass(slots=True)
@@ -47,8 +40,8 @@ class Exchange:
     user: User
     params: Params = NO_PARAMS
     headers: dict[bytes, bytes] = field(default_factory=dict)
-    call: Call | None = None
-    """Circumstances of a write; its warnings go out with whatever is answered."""
+    warnings: list[str] = field(default_factory=list)
+    """What to tell the user, whatever is answered (Warning headers)."""
     started: bool = False
     """Whether the head of an answer has been sent."""
 
@@ -105,7 +98,7 @@ class Exchange:
         headers = [
             (b"content-type", media),
             (b"content-length", b"%d" % len(body)),
-            *self._warnings(),
+            *self.warning_headers(),
             *extra,
         ]
         self.started = True
@@ -125,10 +118,9 @@ class Exchange:
             return self.params.flag("pretty")
         return self.agent.startswith(_PEOPLE)
 
-    def _warnings(self) -> list[tuple[bytes, bytes]]:
-        if self.call is None:
-            return []
-        return [(b"warning", warning_header(text)) for text in self.call.warnings]
+    def warning_headers(self) -> list[tuple[bytes, bytes]]:
+        """Give the warnings as headers."""
+        return [(b"warning", warning_header(text)) for text in self.warnings]
 
 
 class Disconnected(Exception):

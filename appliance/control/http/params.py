@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from appliance.api import faults
-from appliance.api.errors import BadRequest, Cause, Details, Invalid
+from appliance.api.errors import ApiError, BadRequest, Cause, Details, Invalid
 from appliance.api.meta import DeleteOptions
 from appliance.control.registry.base import Call, Query, User
 
 _FIELD_MANAGER_MAX = 128
 _VALIDATION = ("", "Ignore", "Strict", "Warn")
 _MATCHES = ("Exact", "NotOlderThan", "")
-_FALSE = {"", "0", "false", "False"}
+
+
+def is_true(value: str | None) -> bool:
+    """Read a boolean as upstream does: `?watch`, `watch=1` and `watch=maybe` all are true."""
+    return value is not None and value != "0" and value.lower() != "false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Params:
 
     def flag(self, name: str) -> bool:
         """Whether a boolean is set; upstream takes anything but 0 and false for true."""
-        return self.one.get(name, "") not in _FALSE
+        return is_true(self.one.get(name))
 
     def number(self, name: str) -> int | None:
         """Read a whole number.
@@ -72,6 +76,8 @@ def list_query(params: Params, *, namespace: str, name: str = "", watch: bool) -
     causes = _match_causes(params, watch=watch, initial=wants_initial)
     if causes:
         raise _invalid_options("ListOptions", causes)
+    if watch:
+        check_version(one.get("resourceVersion", ""))
     fields = one.get("fieldSelector", "")
     if name:
         fields = f"{fields},metadata.name={name}" if fields else f"metadata.name={name}"
@@ -87,6 +93,24 @@ def list_query(params: Params, *, namespace: str, name: str = "", watch: bool) -
         bookmarks=params.flag("allowWatchBookmarks"),
         initial_events=wants_initial,
     )
+
+
+def check_version(text: str) -> None:
+    """Check the resourceVersion of a get or a watch (a list words this otherwise).
+
+    Raises:
+        Unclassified: it is no number; upstream answers 500 here, and so do we.
+    """
+    if text and not text.isdecimal():
+        why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise Unclassified(f'resourceVersion: Invalid value: "{text}": {why}')
+
+
+class Unclassified(ApiError):
+    """Code 500 without a reason, as upstream answers where a plain Go error gets through."""
+
+    code = 500
+    reason = ""
 
 
 def _match_causes(params: Params, *, watch: bool, initial: bool | None) -> list[Cause]:

@@ -12,17 +12,24 @@ from typing import Any
 from appliance.api.errors import Details, MethodNotAllowed, NotFound
 from appliance.api.kind import Kind
 from appliance.api.kinds.table import by_resource
+from appliance.api.meta import DeleteOptions
 from appliance.client.base import PatchType
 from appliance.control.http import bodies, views
-from appliance.control.http.exchange import Exchange, Unclassified
-from appliance.control.http.params import delete_options, list_query, write_call
+from appliance.control.http.exchange import Exchange
+from appliance.control.http.params import check_version, delete_options, list_query, write_call
 from appliance.control.http.target import Target
 from appliance.control.http.watch import serve_watch
-from appliance.control.registry.base import Call, Registry, Stored
+from appliance.control.registry.base import Call, Query, Registry, Stored
 from appliance.kit import jsonio
 from appliance.kit.clock import Clock
 
 Handle = Callable[[Exchange, Kind[Any]], Awaitable[None]]
+
+# Said with each answer, in upstream's words; kubectl prints it.
+_DEPRECATED = {
+    ("", "v1", "endpoints"): "v1 Endpoints is deprecated in v1.33+; "
+    "use discovery.k8s.io/v1 EndpointSlice",
+}
 
 # Upstream answers the delete of these with the object itself, of all others with a Status.
 _RETURNED_WHEN_DELETED = {
@@ -47,13 +54,14 @@ class Resources:
         """Answer a request for a main resource."""
         kind = find_kind(exchange.target)
         verb = exchange.target.verb
+        if warning := _DEPRECATED.get((kind.group, kind.version, kind.plural)):
+            exchange.warnings.append(warning)
         if verb not in _allowed_verbs(kind, exchange.target):
             raise method_not_allowed()
         await _HANDLERS[verb](self, exchange, kind)
 
     async def get(self, exchange: Exchange, kind: Kind[Any]) -> None:
         """Read one object."""
-        check_version(exchange.params.one.get("resourceVersion", ""))
         target = exchange.target
         item = await self.registry.get(
             kind,
@@ -115,7 +123,7 @@ class Resources:
         sent = bodies.decode_delete_options(raw, exchange.header(b"content-type"))
         options = delete_options(exchange.params, sent)
         target = exchange.target
-        call = exchange.call = Call(user=exchange.user, dry_run=bool(options.dryRun))
+        call = delete_call(exchange, options)
         item, gone = await self.registry.delete(
             kind,
             namespace=namespace_of(kind, target),
@@ -134,7 +142,7 @@ class Resources:
         sent = bodies.decode_delete_options(raw, exchange.header(b"content-type"))
         options = delete_options(exchange.params, sent)
         query = list_query(exchange.params, namespace=exchange.target.namespace, watch=False)
-        call = exchange.call = Call(user=exchange.user, dry_run=bool(options.dryRun))
+        call = delete_call(exchange, options)
         form = exchange.form()
         page = await self.registry.delete_collection(kind, query, options=options, call=call)
         await exchange.answer(views.page_bytes(kind, page, form, now=self.clock.wall()), form=form)
@@ -204,8 +212,14 @@ def begin_write(exchange: Exchange, options: str, *, apply: bool = False) -> Cal
     call = write_call(
         exchange.params, exchange.user, agent=exchange.agent, options=options, apply=apply
     )
-    exchange.call = call
+    call.warnings = exchange.warnings
     return call
+
+
+def delete_call(exchange: Exchange, options: DeleteOptions) -> Call:
+    """Circumstances of a delete."""
+    dry_run = bool(options.dryRun)
+    return Call(user=exchange.user, dry_run=dry_run, warnings=exchange.warnings)
 
 
 async def patch_with(
@@ -215,6 +229,8 @@ async def patch_with(
     how = bodies.patch_type(exchange.header(b"content-type"))
     call = begin_write(exchange, "PatchOptions", apply=how is PatchType.APPLY)
     body = bodies.decode_patch(how, await exchange.body())
+    if how is PatchType.APPLY:
+        bodies.check_applied(kind, exchange.target.subresource, body)
     target = exchange.target
     return await registry.patch(
         kind,
@@ -225,17 +241,6 @@ async def patch_with(
         call=call,
         subresource=target.subresource,
     )
-
-
-def check_version(text: str) -> None:
-    """Check the resourceVersion of a get.
-
-    Raises:
-        Unclassified: it is no number; upstream answers 500 here, and so do we.
-    """
-    if text and not text.isdecimal():
-        why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise Unclassified(f'resourceVersion: Invalid value: "{text}": {why}')
 
 
 def deleted_status(kind: Kind[Any], item: Stored[Any]) -> bytes:

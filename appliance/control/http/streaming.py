@@ -13,6 +13,7 @@ from appliance.control.http.exchange import Exchange
 async def start(exchange: Exchange, headers: list[tuple[bytes, bytes]]) -> None:
     """Send the head of a chunked answer now: its first chunk may be an hour away."""
     exchange.started = True
+    headers = [*headers, *exchange.warning_headers()]
     await exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
     await send_chunk(exchange, b"")
 

@@ -7,6 +7,7 @@ Source: apiserver `endpoints/request` (RequestInfo).
 from dataclasses import dataclass
 
 from appliance.control.access.authz import Attributes
+from appliance.control.http.params import is_true
 
 _VERBS = {
     "POST": "create",
@@ -16,7 +17,6 @@ _VERBS = {
     "PATCH": "patch",
     "DELETE": "delete",
 }
-_TRUE = {"1", "true", "True", "TRUE", "t", "T"}
 _OF_NAMESPACE = {"status", "finalize"}
 
 
@@ -91,7 +91,7 @@ def _split_namespace(rest: list[str]) -> tuple[str, str, list[str]]:
 
 def _collection_verb(verb: str, query: dict[str, str]) -> str:
     if verb == "get":
-        return "watch" if query.get("watch", "") in _TRUE else "list"
+        return "watch" if is_true(query.get("watch")) else "list"
     if verb == "delete":
         return "deletecollection"
     return verb
