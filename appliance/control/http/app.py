@@ -21,6 +21,7 @@ from appliance.control.http.exchange import Exchange
 from appliance.control.http.health import ENDPOINTS, Check, Health
 from appliance.control.http.metrics import Metrics
 from appliance.control.http.middleware import Endpoint, Guard, Handle, Observe
+from appliance.control.http.openapi import OpenApi
 from appliance.control.http.resources import Resources, method_not_allowed, no_such_resource
 from appliance.control.http.reviews import EXTRAS, Reviews
 from appliance.control.http.streams import Logs, NodeConnections
@@ -78,7 +79,7 @@ def _routes(parts: Parts, metrics: Metrics) -> Mapping[str, Handle]:
     )
     reviews = Reviews(authorizer=parts.authorizer, clock=parts.clock)
     api = Api(resources, subresources, reviews, Discovery(KINDS, [_BINDINGS, *EXTRAS]))
-    health = Health(parts.checks)
+    health, openapi = Health(parts.checks), OpenApi()
     checks = {
         f"/{name}{tail}": health.handle for name in ENDPOINTS for tail in ("", "/{check:path}")
     }
@@ -88,6 +89,8 @@ def _routes(parts: Parts, metrics: Metrics) -> Mapping[str, Handle]:
         "/api/{rest:path}": api.handle,
         "/apis/{rest:path}": api.handle,
         **checks,
+        "/openapi/v3": _only_get(openapi.index),
+        "/openapi/v3/{name:path}": _only_get(openapi.document),
         "/version": _version,
         "/version/": _version,
         "/metrics": _only_get(metrics.handle),

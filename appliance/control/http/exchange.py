@@ -96,7 +96,7 @@ class Exchange:
     ) -> None:
         """Send bytes as they are."""
         headers = [
-            (b"content-type", media),
+            *([(b"content-type", media)] if media else []),
             (b"content-length", b"%d" % len(body)),
             *self.warning_headers(),
             *extra,

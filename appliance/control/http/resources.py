@@ -16,10 +16,10 @@ from appliance.api.meta import DeleteOptions
 from appliance.client.base import PatchType
 from appliance.control.http import bodies, views
 from appliance.control.http.exchange import Exchange
-from appliance.control.http.params import check_version, delete_options, list_query, write_call
+from appliance.control.http.params import delete_options, list_query, write_call
 from appliance.control.http.target import Target
 from appliance.control.http.watch import serve_watch
-from appliance.control.registry.base import Call, Query, Registry, Stored
+from appliance.control.registry.base import Call, Registry, Stored
 from appliance.kit import jsonio
 from appliance.kit.clock import Clock
 

@@ -1,0 +1,60 @@
+"""OpenAPI v3 documents over HTTP; what is in them is made by `api.openapi_v3`.
+
+kubectl will not apply without them. It asks for the index first, then for documents by the hash
+that the index gives, and keeps those: a document with the right hash may be kept for a year.
+Documents are made at first use and live as long as the process.
+"""
+
+from functools import cached_property
+
+from appliance.api import openapi_v3
+from appliance.control.http.exchange import Exchange
+from appliance.control.http.negotiate import JSON
+from appliance.kit import jsonio
+
+_TEXT = b"text/plain; charset=utf-8"  # upstream says so of the index, though it is JSON
+_FOREVER = (
+    (b"cache-control", b"public, immutable"),
+    (b"expires", b"Fri, 31 Dec 2099 23:59:59 GMT"),
+)
+
+
+class OpenApi:
+    """Answers /openapi/v3 and what is below it."""
+
+    @cached_property
+    def _index(self) -> bytes:
+        return jsonio.dumps(openapi_v3.index())
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        paths = jsonio.loads(self._index)["paths"]
+        return {name: entry["serverRelativeURL"].partition("hash=")[2] for name, entry in paths.items()}
+
+    async def index(self, exchange: Exchange) -> None:
+        """Which documents there are."""
+        await exchange.answer_bytes(self._index, _TEXT)
+
+    async def document(self, exchange: Exchange) -> None:
+        """One document; upstream answers an unknown one with an empty 404."""
+        name = exchange.target.path.removeprefix("/openapi/v3/").strip("/")
+        digest = self._hashes.get(name)
+        if digest is None:
+            await exchange.answer_bytes(b"", b"", code=404)
+            return
+        etag = f'"{digest}"'
+        extra = [(b"etag", etag.encode()), (b"vary", b"Accept")]
+        if exchange.params.one.get("hash") == digest:
+            extra += _FOREVER
+        if exchange.header(b"if-none-match") == etag:
+            await exchange.answer_bytes(b"", JSON.encode(), code=304, extra=tuple(extra))
+            return
+        group, version = _group_version(name)
+        body = openapi_v3.encoded(group, version)
+        await exchange.answer_bytes(body, JSON.encode(), extra=tuple(extra))
+
+
+def _group_version(name: str) -> tuple[str, str]:
+    """Split `api/v1` or `apis/apps/v1`."""
+    parts = name.split("/")
+    return (parts[1], parts[2]) if len(parts) == 3 else ("", parts[-1])
