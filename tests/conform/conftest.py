@@ -75,6 +75,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Live]:
 async def kubectl(running: Live, tmp_path: Path) -> Kubectl:
     run = Kubectl(running, tmp_path)
     await run("create", "namespace", "default")
+    await run("create", "serviceaccount", "default")
     return run
 
 

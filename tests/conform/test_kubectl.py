@@ -54,6 +54,13 @@ async def test_a_user_looks_around(kubectl: Kubectl) -> None:
     assert "system:masters" in await kubectl("auth", "whoami")
 
 
+async def test_fields_are_explained(kubectl: Kubectl) -> None:
+    explained = await kubectl("explain", "pod.spec.containers")
+    assert "KIND:       Pod" in explained
+    assert "image	<string>" in explained
+    assert "FIELD: replicas <integer>" in await kubectl("explain", "rc.spec.replicas")
+
+
 async def test_objects_come_in_every_form(kubectl: Kubectl) -> None:
     await kubectl("create", "configmap", "settings", "--from-literal=colour=blue")
     assert (await kubectl("get", "cm", "settings", "-o", "name")) == "configmap/settings\n"
@@ -240,11 +247,13 @@ async def test_events_are_listed(kubectl: Kubectl) -> None:
 
 
 async def test_a_node_is_cordoned_and_tainted(kubectl: Kubectl) -> None:
-    await kubectl("create", "-f", "-", stdin="{apiVersion: v1, kind: Node, metadata: {name: n}}")
-    await kubectl("cordon", "n")
-    await kubectl("taint", "node", "n", "colour=blue:NoSchedule")
+    await kubectl(
+        "create", "-f", "-", stdin="{apiVersion: v1, kind: Node, metadata: {name: node-1}}"
+    )
+    await kubectl("cordon", "node-1")
+    await kubectl("taint", "node", "node-1", "colour=blue:NoSchedule")
     assert "SchedulingDisabled" in await kubectl("get", "nodes")
-    node = await read(kubectl, "get", "node", "n")
+    node = await read(kubectl, "get", "node", "node-1")
     assert {"key": "colour", "value": "blue", "effect": "NoSchedule"} in node["spec"]["taints"]
 
 

@@ -266,21 +266,6 @@ def decode_patch(how: PatchType, raw: bytes) -> Any:
     return data
 
 
-def check_applied(kind: Kind[Any], subresource: str, body: Any) -> None:
-    """Check that an apply says what it is of.
-
-    Raises:
-        BadRequest: it names another kind, or none.
-    """
-    api_version, name = body.get("apiVersion") or "", body.get("kind") or ""
-    wanted = (kind.api_version, kind.kind)
-    if subresource == "scale":
-        wanted = ("autoscaling/v1", "Scale")
-    if (api_version, name) != wanted:
-        shown = api_version if "/" in str(api_version) else f"/{api_version}"
-        raise BadRequest(f"invalid object type: {shown}, Kind={name}")
-
-
 def patch_type(content_type: str) -> PatchType:
     """Find the kind of patch behind a Content-Type.
 

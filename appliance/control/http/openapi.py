@@ -29,7 +29,9 @@ class OpenApi:
     @cached_property
     def _hashes(self) -> dict[str, str]:
         paths = jsonio.loads(self._index)["paths"]
-        return {name: entry["serverRelativeURL"].partition("hash=")[2] for name, entry in paths.items()}
+        return {
+            name: entry["serverRelativeURL"].partition("hash=")[2] for name, entry in paths.items()
+        }
 
     async def index(self, exchange: Exchange) -> None:
         """Which documents there are."""
