@@ -74,7 +74,6 @@ async def running(tmp_path: Path) -> AsyncIterator[Live]:
 @pytest.fixture
 async def kubectl(running: Live, tmp_path: Path) -> Kubectl:
     run = Kubectl(running, tmp_path)
-    await run("create", "namespace", "default")
     await run("create", "serviceaccount", "default")
     return run
 

@@ -57,7 +57,7 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
     ):
         (folder / name).write_bytes(data)
     store = MemoryStore(clock)
-    options = ControlOptions(ring_size=RING)
+    options = ControlOptions(ring_size=RING, advertise_address="192.0.2.1")
     async with StoreRegistry(
         store, clock=clock, rng=random.SystemRandom(), options=options
     ) as registry:
