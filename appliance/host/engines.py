@@ -18,7 +18,6 @@ import ctypes.util
 import http.client
 import json
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -28,7 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from appliance.kit import subproc
+from appliance.kit import limits, subproc
 from appliance.kit.atomicfile import write_atomic
 from appliance.kit.clock import Clock, SystemClock
 
@@ -48,7 +47,6 @@ START_DEADLINE_S = 60.0  # dockerd on a slow disk checks its whole store first
 STOP_DEADLINE_S = 20.0  # dockerd gives its containers 10 s of that
 INSTALL_DEADLINE_S = 900.0  # a slow mirror, 100 MB
 _PAUSE_S = 0.05
-_CAP_SYS_RESOURCE = 24
 
 
 class EngineError(Exception):
@@ -90,7 +88,7 @@ def choose(wanted: str, host: Host) -> Kind:
     return "docker"
 
 
-def podman_conf(host: Host, nofile: tuple[int, int], nproc: tuple[int, int]) -> str:
+def podman_conf(host: Host, grantable: Mapping[str, tuple[int, int]]) -> str:
     """A containers.conf for this host.
 
     Example of a quirk: where root may not raise limits (no CAP_SYS_RESOURCE), podman's built-in
@@ -98,8 +96,8 @@ def podman_conf(host: Host, nofile: tuple[int, int], nproc: tuple[int, int]) -> 
     """
     lines = ["[containers]", 'log_driver = "k8s-file"']
     if not host.may_raise_limits:
-        limits = [f'"nofile={nofile[0]}:{nofile[1]}"', f'"nproc={nproc[0]}:{nproc[1]}"']
-        lines.append(f"default_ulimits = [{', '.join(limits)}]")
+        named = (f'"{name}={soft}:{hard}"' for name, (soft, hard) in grantable.items())
+        lines.append(f"default_ulimits = [{', '.join(named)}]")
     lines += ["[engine]", 'cgroup_manager = "cgroupfs"', 'events_logger = "file"']
     if host.cgroup_version == 1 and host.has_runc:
         lines.append('runtime = "runc"')  # crun can't set up the devices of a v1 hierarchy here
@@ -141,13 +139,11 @@ def answers(socket_path: str, timeout_s: float = 2.0) -> bool:
 def look(sockets: Mapping[Kind, str]) -> Host:
     """Find out what the choice depends on."""
     kinds: tuple[Kind, ...] = ("docker", "podman")
-    status = Path("/proc/self/status").read_text()
-    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff"))
     return Host(
         answering=frozenset(k for k in kinds if answers(sockets[k])),
         installed=frozenset(k for k in kinds if shutil.which(DAEMONS[k])),
         cgroup_version=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
-        may_raise_limits=bool(int(effective, 16) >> _CAP_SYS_RESOURCE & 1),
+        may_raise_limits=limits.may_raise_limits(),
         has_runc=shutil.which("runc") is not None,
         systemd=Path("/run/systemd/system").is_dir(),
     )
@@ -238,9 +234,7 @@ class Engines:
         environment = dict(os.environ)
         if kind == "podman":
             conf = self.run_dir / "containers.conf"
-            nofile = resource.getrlimit(resource.RLIMIT_NOFILE)
-            nproc = resource.getrlimit(resource.RLIMIT_NPROC)
-            write_atomic(conf, podman_conf(host, nofile, nproc).encode(), mode=0o644)
+            write_atomic(conf, podman_conf(host, limits.grantable()).encode(), mode=0o644)
             environment["CONTAINERS_CONF"] = str(conf.resolve())
         argv = command(kind, str(path), self.run_dir.resolve())
         _say(f"found: cgroup v{host.cgroup_version}, may raise limits: {host.may_raise_limits}")

@@ -68,6 +68,8 @@ async def run(
 def detach(argv: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Daemon:
     """Start a daemon that outlives us, in a session of its own; its output goes to `log`.
 
+    It works in the folder of its log: what it leaves there (core files, notes) is found there.
+
     Raises:
         FileNotFoundError: there is no such program.
     """
@@ -79,5 +81,6 @@ def detach(argv: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Daemon:
             stdout=output,
             stderr=subprocess.STDOUT,
             env=env,
+            cwd=log.parent,
             start_new_session=True,
         )

@@ -24,6 +24,7 @@ from docker.utils import convert_filters, parse_repository_tag
 from typing_extensions import override
 
 from appliance.kit.clock import Clock
+from appliance.kit.limits import may_raise_limits
 from appliance.node.runtimes.base import (
     Container,
     ContainerSpec,
@@ -47,7 +48,6 @@ from appliance.node.runtimes.values import (
     container_of,
     image_of,
     log_params,
-    may_raise_limits,
 )
 
 T = TypeVar("T")

@@ -6,7 +6,6 @@ same words, so the Podman driver shares what is the same.
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from appliance.node.runtimes.base import (
@@ -20,7 +19,6 @@ from appliance.node.runtimes.base import (
 
 Json = Mapping[str, Any]
 
-_CAP_SYS_RESOURCE = 24
 _STATES = {
     "created": State.CREATED,
     "configured": State.CREATED,  # libpod's word
@@ -33,17 +31,6 @@ _STATES = {
 # Engines keep output until the container goes; without a bound one chatty pod fills the disk.
 LOG_MAX_BYTES = 10 << 20
 LOG_FILES = 2
-
-
-def may_raise_limits() -> bool:
-    """Whether root may raise limits and lower OOM scores here (CAP_SYS_RESOURCE).
-
-    Some container hosts and VMs withhold it; an engine on such a host refuses each container
-    that asks for a negative `oom_score_adj`, so drivers leave that wish out.
-    """
-    status = Path("/proc/self/status").read_text()
-    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff"))
-    return bool(int(effective, 16) >> _CAP_SYS_RESOURCE & 1)
 
 
 def seconds_of(text: str) -> float:
@@ -74,6 +61,8 @@ def container_config(spec: ContainerSpec, *, may_lower_oom_score: bool) -> dict[
         "Hostname": "" if spec.network.startswith("container:") else spec.hostname,
         "Tty": spec.tty,
         "OpenStdin": spec.stdin,
+        # Probes are the pod's; the image's own check would run beside them, unasked.
+        "Healthcheck": {"Test": ["NONE"]},
     }
     return config | {name: wish for name, wish in wishes.items() if wish}
 
@@ -128,7 +117,7 @@ def container_of(looked: Json) -> Container:
         id=looked["Id"],
         name=looked["Name"].removeprefix("/"),
         image=config["Image"],
-        image_id=looked["Image"],
+        image_id=_full_id(looked["Image"]),
         marks=config.get("Labels") or {},
         state=status,
         pid=state["Pid"] if status is State.RUNNING else 0,
@@ -144,12 +133,17 @@ def container_of(looked: Json) -> Container:
 def image_of(found: Json) -> Image:
     """An image from an inspect answer or a line of the list."""
     return Image(
-        id=found["Id"],
+        id=_full_id(found["Id"]),
         names=tuple(n for n in found.get("RepoTags") or () if n != "<none>:<none>"),
         digests=tuple(d for d in found.get("RepoDigests") or () if "<none>" not in d),
         size_bytes=found["Size"],
         user=(found.get("Config") or {}).get("User", ""),
     )
+
+
+def _full_id(digest: str) -> str:
+    """Docker says `sha256:ab…`, libpod just `ab…`; ours is the longer one."""
+    return digest if ":" in digest else f"sha256:{digest}"
 
 
 def log_params(options: LogOptions) -> dict[str, str]:

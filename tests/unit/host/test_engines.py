@@ -52,14 +52,14 @@ def test_what_answers_comes_before_what_is_installed(
 
 
 def test_a_capable_host_keeps_the_defaults_of_podman() -> None:
-    text = podman_conf(BARE, (1024, 4096), (100, 200))
+    text = podman_conf(BARE, {"nofile": (1024, 4096)})
     assert "default_ulimits" not in text
     assert "runtime" not in text
 
 
 def test_podman_gets_limits_it_may_set_and_runc_on_old_cgroups() -> None:
     host = replace(BARE, may_raise_limits=False, cgroup_version=1, has_runc=True)
-    text = podman_conf(host, (1024, 4096), (100, 200))
+    text = podman_conf(host, {"nofile": (1024, 4096), "nproc": (100, 200)})
     assert 'default_ulimits = ["nofile=1024:4096", "nproc=100:200"]' in text
     assert 'runtime = "runc"' in text
 

@@ -1,0 +1,305 @@
+"""`PodmanRuntime`: containers through libpod's API.
+
+Made by `detect.open_runtime`. Calls go through the SDK's `APIClient`, which speaks libpod's
+paths; the SDK's objects above it lack namespaces to join and limits to set. Streams go through
+`streams.py`. The driver translates values and errors and decides nothing.
+
+Source: libpod API v4.0.0 (the oldest that Podman 4 and 5 both speak).
+"""
+
+import asyncio
+import json
+import math
+import os
+import signal as signals
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from podman.api.client import APIClient
+from podman.errors import APIError, PodmanError
+
+from appliance.kit.clock import Clock
+from appliance.kit.limits import may_raise_limits
+from appliance.node.runtimes.base import (
+    Container,
+    ContainerSpec,
+    CreateFailed,
+    ExecResult,
+    Fingerprint,
+    Image,
+    ImageMissing,
+    LogChunk,
+    LogOptions,
+    NotThere,
+    PullFailed,
+    RuntimeFault,
+    StartFailed,
+    Unreachable,
+)
+from appliance.node.runtimes.podman_spec import create_body
+from appliance.node.runtimes.streams import EngineStreams, Frames, Lines, refused
+from appliance.node.runtimes.threads import QUICK_DEADLINE_S, QUICK_THREADS, SLOW_THREADS, Threads
+from appliance.node.runtimes.values import container_of, image_of, log_params
+
+API_VERSION = "4.0.0"
+PULL_DEADLINE_S = 3600.0  # a gigabyte on a slow line
+LOAD_DEADLINE_S = 600.0
+MAX_EXEC_OUTPUT_BYTES = 1 << 20  # probes and hooks print little; the rest is read and dropped
+_EVENTS = ["start", "died", "oom", "remove"]
+
+
+class PodmanRuntime:
+    """One Podman service."""
+
+    def __init__(self, endpoint: str, clock: Clock) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._threads = Threads("podman")
+        self._streams = EngineStreams(endpoint)
+        self._client: APIClient | None = None
+        self._lock = threading.Lock()
+
+    async def fingerprint(self) -> Fingerprint:
+        """Ask for the facts; they have the versions in them."""
+        facts = await self._quick("GET", "/info")
+        host, version = facts["host"], facts["version"]
+        return Fingerprint(
+            engine="podman",
+            version=version["Version"],
+            api_version=version["APIVersion"],
+            cgroup_driver=host.get("cgroupManager", ""),
+            cgroup_version=int(host.get("cgroupVersion", "v1").removeprefix("v")),
+            root_dir=facts["store"]["graphRoot"],
+        )
+
+    async def create(self, spec: ContainerSpec) -> str:
+        """Make a container with one request."""
+        body = create_body(spec, may_raise_limits=may_raise_limits())
+        try:
+            made = await self._quick("POST", "/containers/create", body=body)
+        except Unreachable:
+            raise
+        except RuntimeFault as error:  # a missing image comes with status 500, not 404
+            text = str(error)
+            missing = "image not known" in text or "no such image" in text
+            raise (ImageMissing if missing else CreateFailed)(text) from error
+        return str(made["Id"])
+
+    async def start(self, container_id: str) -> None:
+        """Start it; starting what runs is fine."""
+        try:
+            await self._quick("POST", f"/containers/{container_id}/start")
+        except (NotThere, Unreachable):
+            raise
+        except RuntimeFault as error:
+            raise StartFailed(str(error)) from error
+
+    async def stop(self, container_id: str, grace_s: float) -> None:
+        """The engine's own stop: signal, wait, kill."""
+        whole = math.ceil(grace_s)
+        path, params = f"/containers/{container_id}/stop", {"timeout": str(whole)}
+        deadline_s = whole + QUICK_DEADLINE_S
+        call = partial(self._call, "POST", path, params=params, timeout_s=deadline_s)
+        await self._threads.slow(call, deadline_s)
+
+    async def kill(self, container_id: str, signal: str = "SIGKILL") -> None:
+        """Send a signal; what does not run gets none, and that is fine."""
+        try:
+            await self._quick("POST", f"/containers/{container_id}/kill", {"signal": signal})
+        except RuntimeFault as error:
+            if "can only kill running containers" not in str(error):
+                raise
+
+    async def remove(self, container_id: str) -> None:
+        """Remove by force and at once; what is gone is fine."""
+        params = {"force": "true", "v": "true", "timeout": "0"}
+        try:
+            await self._quick("DELETE", f"/containers/{container_id}", params)
+        except NotThere:
+            return
+
+    async def inspect(self, container_id: str) -> Container:
+        """Look at one container."""
+        return container_of(await self._quick("GET", f"/containers/{container_id}/json"))
+
+    async def list(self, marks: Mapping[str, str]) -> Sequence[Container]:
+        """Find by labels, then look at each at once: the list does not tell everything."""
+        params = {"all": "true", "filters": json.dumps({"label": _labels(marks)})}
+        found = await self._quick("GET", "/containers/json", params)
+        looks = (self.inspect(summary["Id"]) for summary in found)
+        answers = await asyncio.gather(*looks, return_exceptions=True)
+        containers = []
+        for answer in answers:
+            if isinstance(answer, Container):
+                containers.append(answer)
+            elif not isinstance(answer, NotThere):  # gone since the list was made
+                raise answer
+        return containers
+
+    def events(self, marks: Mapping[str, str]) -> AsyncIterator[str]:
+        """Follow events from this call on, even if reading starts later."""
+        return self._events(marks, since=self._clock.wall())
+
+    async def _events(self, marks: Mapping[str, str], since: float) -> AsyncIterator[str]:
+        filters = {"type": ["container"], "event": _EVENTS, "label": _labels(marks)}
+        params = {"stream": "true", "since": f"{since:.6f}", "filters": json.dumps(filters)}
+        lines = Lines()
+        async with self._streams.open("GET", _path("/events"), params) as parts:
+            async for part in parts:
+                for event in lines.feed(part):
+                    yield str(event["Actor"]["ID"])
+        raise Unreachable(f"{self._endpoint} ended the events; has the service stopped?")
+
+    async def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[LogChunk]:
+        """Read or follow; a terminal's output comes unframed, as stdout."""
+        looked = await self._quick("GET", f"/containers/{container_id}/json")
+        frames = None if looked["Config"]["Tty"] else Frames()
+        path = _path(f"/containers/{container_id}/logs")
+        async with self._streams.open("GET", path, log_params(options)) as parts:
+            async for part in parts:
+                chunks = [LogChunk("stdout", part)] if frames is None else frames.feed(part)
+                for chunk in chunks:
+                    yield chunk
+
+    async def exec(self, container_id: str, argv: Sequence[str], timeout_s: float) -> ExecResult:
+        """Run a command; when it takes too long its process is killed."""
+        wish = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(argv)}
+        made = await self._quick("POST", f"/containers/{container_id}/exec", body=wish)
+        exec_id, frames, output = made["Id"], Frames(), bytearray()
+        path, body = _path(f"/exec/{exec_id}/start"), {"Detach": False, "Tty": False}
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._streams.open("POST", path, body=body) as parts,
+            ):
+                async for part in parts:
+                    for chunk in frames.feed(part):
+                        output += chunk.data[: MAX_EXEC_OUTPUT_BYTES - len(output)]
+        except TimeoutError:
+            late = await self._quick("GET", f"/exec/{exec_id}/json")
+            if late["Running"] and late["Pid"]:
+                os.kill(late["Pid"], signals.SIGKILL)
+            raise TimeoutError(f"{argv[0]} took longer than {timeout_s:g} s") from None
+        done = await self._quick("GET", f"/exec/{exec_id}/json")
+        return ExecResult(int(done["ExitCode"] or 0), bytes(output))
+
+    async def image(self, name: str) -> Image | None:
+        """Find an image by name or id."""
+        try:
+            return image_of(await self._quick("GET", f"/images/{_image_path(name)}/json"))
+        except NotThere:
+            return None
+
+    async def images(self) -> Sequence[Image]:
+        """All images."""
+        return [image_of(found) for found in await self._quick("GET", "/images/json")]
+
+    async def pull(self, name: str) -> Image:
+        """Fetch; errors come inside the progress report."""
+        params = {"reference": name, "policy": "always"}
+        try:
+            report = await self._streams.complaint(
+                _path("/images/pull"), params, timeout_s=PULL_DEADLINE_S
+            )
+        except Unreachable:
+            raise
+        except RuntimeFault as error:
+            raise PullFailed(str(error)) from error
+        if report:
+            raise PullFailed(report)
+        return image_of(await self._quick("GET", f"/images/{_image_path(name)}/json"))
+
+    async def load(self, archive: bytes) -> None:
+        """Import a docker-archive tar."""
+        report = await self._streams.complaint(
+            _path("/images/load"), {}, content=archive, timeout_s=LOAD_DEADLINE_S
+        )
+        if report:
+            raise RuntimeFault(f"the archive was refused: {report}")
+
+    async def remove_image(self, name: str) -> None:
+        """Remove an image."""
+        await self._quick("DELETE", f"/images/{_image_path(name)}")
+
+    async def close(self) -> None:
+        """Close sockets and threads."""
+        await self._streams.close()
+        self._threads.close()
+        if self._client is not None:
+            self._client.close()
+
+    # inside
+
+    async def _quick(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        body: Any = None,
+    ) -> Any:
+        call = partial(
+            self._call, method, path, params=params, body=body, timeout_s=QUICK_DEADLINE_S
+        )
+        return await self._threads.quick(call)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout_s: float,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> Any:
+        """One request, in a thread; turn the SDK's errors into ours."""
+        try:
+            client = self._connect()
+            send: Callable[..., Any] = getattr(client, method.lower())
+            settings: dict[str, Any] = {"params": params, "timeout": timeout_s}
+            if body is not None:
+                settings |= {
+                    "data": json.dumps(body),
+                    "headers": {"Content-Type": "application/json"},
+                }
+            answer = send(path, **settings)
+        except (PodmanError, OSError) as error:
+            said = error.explanation if isinstance(error, APIError) else error
+            raise Unreachable(
+                f"no Podman service answers at {self._endpoint} ({said}); "
+                "start it (scripts/engine ensure --runtime podman) or name another endpoint"
+            ) from error
+        if answer.status_code >= 400:
+            raise refused(answer.status_code, answer.text)
+        return answer.json() if answer.content else None
+
+    def _connect(self) -> APIClient:
+        with self._lock:
+            if self._client is None:
+                if self._endpoint.startswith("unix://"):
+                    # The SDK leaves its own socket open when it can't connect.
+                    with socket.socket(socket.AF_UNIX) as probe:
+                        probe.connect(self._endpoint.removeprefix("unix://"))
+                self._client = APIClient(
+                    base_url=self._endpoint,
+                    version=API_VERSION,
+                    num_pools=1,
+                    max_pool_size=QUICK_THREADS + SLOW_THREADS,
+                )
+            return self._client
+
+
+def _path(rest: str) -> str:
+    return f"/v{API_VERSION}/libpod{rest}"
+
+
+def _image_path(name: str) -> str:
+    return quote(name.removeprefix("sha256:"), safe="")
+
+
+def _labels(marks: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in marks.items()]
