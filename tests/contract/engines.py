@@ -18,6 +18,7 @@ from appliance.kit.clock import SystemClock
 from appliance.node.images.archive import File, Link, docker_archive
 from appliance.node.runtimes.base import NotThere, Runtime, Unreachable
 from appliance.node.runtimes.detect import open_runtime
+from appliance.node.runtimes.fake import FakeRuntime
 
 SLEEPER = "appliance.local/contract-sleeper:1"
 DEAF = "appliance.local/contract-deaf:1"
@@ -100,8 +101,7 @@ async def open_engine(name: str) -> AsyncIterator[Engine]:
 
 
 def _fake() -> Runtime:
-    fake = pytest.importorskip("appliance.node.runtimes.fake")
-    runtime = fake.FakeRuntime(SystemClock(), images=tuple(SCRIPTS))
+    runtime = FakeRuntime(SystemClock(), images=tuple(SCRIPTS))
     runtime.deaf = {DEAF}
     runtime.on_start = {FAILING: 3}
     return runtime
