@@ -88,14 +88,17 @@ def prune(struct: type[Message], data: Any, *, title: str = "") -> tuple[dict[st
     return _run(reader, struct, data, title), reader.warnings
 
 
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
 def encode(obj: Message) -> bytes:
-    """JSON bytes, fields in the order of the schema."""
-    return jsonio.dumps(obj)
+    """JSON bytes: fields in the order of the schema, keys of maps sorted, both as Go has it."""
+    return _encoder.encode(obj)
 
 
 def to_plain(obj: Message) -> Any:
     """Plain JSON data of an object; a fresh tree that may be changed."""
-    return jsonio.loads(jsonio.dumps(obj))
+    return jsonio.loads(encode(obj))
 
 
 def from_stored(struct: type[M], raw: bytes) -> M:

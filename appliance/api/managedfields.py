@@ -139,7 +139,8 @@ def track(
     if gained := gained - STRIPPED:
         before = kept.get(who.identity)
         fields = gained | (before.fields if before else EMPTY)
-        kept[who.identity] = Owner(who, fields, now)
+        # Upstream's door to scale keeps entries itself, and leaves the time out.
+        kept[who.identity] = Owner(who, fields, "" if who.subresource == "scale" else now)
     return {i: o for i, o in kept.items() if o.fields}
 
 

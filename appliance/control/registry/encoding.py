@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.api import codec
 from appliance.api.kind import Kind, T
 from appliance.control.registry.base import Stored
 from appliance.kit import jsonio
@@ -50,7 +51,7 @@ def to_store(kind: Kind[T], obj: T) -> bytes:
     """Encode an object for the store; sets its kind and clears its resourceVersion."""
     obj.kind, obj.apiVersion = kind.kind, kind.api_version
     obj.metadata.resourceVersion = ""
-    return jsonio.dumps(obj)
+    return codec.encode(obj)
 
 
 def from_store(kind: Kind[T], value: bytes, revision: int) -> Stored[T]:
@@ -65,7 +66,7 @@ def with_revision(value: bytes, obj: Any, revision: int) -> bytes:
     if found := _UID.search(value):
         at = found.end()
         return b'%b,"resourceVersion":"%d"%b' % (value[:at], revision, value[at:])
-    return jsonio.dumps(obj)
+    return codec.encode(obj)
 
 
 def at_revision(item: Stored[T], revision: int) -> Stored[T]:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic
 
+import msgspec
+
 from appliance.api import errors
 from appliance.api.kind import Kind, T
 from appliance.api.validate_meta import validate_meta_update
@@ -154,7 +156,11 @@ async def _write(parts: Parts, wanted: Rewrite[T], old: Stored[T], new: T) -> St
 
 def isolate(wanted: Rewrite[T], new: T, old: T) -> None:
     """Put back what this door may not change: status here, everything else at /status."""
+    entries = new.metadata.managedFields
     wanted.kind.prepare_write(new, old, wanted.subresource)
+    if new.metadata.managedFields is not entries:
+        # The kind put the old metadata back; who owns what is news all the same.
+        new.metadata = msgspec.structs.replace(new.metadata, managedFields=entries)
 
 
 def faults_of_update(wanted: Rewrite[T], new: T, old: T) -> list[errors.Cause]:

@@ -142,3 +142,4 @@ def test_stored_bytes_come_back_as_the_same_object() -> None:
     assert obj.data == {"k": b"v"}
     assert codec.from_stored(Secret, codec.encode(obj)) == obj
     assert codec.to_plain(obj)["data"] == {"k": "dg=="}
+    assert codec.encode(ConfigMap(data={"b": "2", "a": "1"})).endswith(b'{"a":"1","b":"2"}}')
