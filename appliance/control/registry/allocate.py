@@ -26,9 +26,9 @@ class Band:
     def __contains__(self, number: int) -> bool:
         return self.first <= number <= self.last
 
-    def pick(self, taken: AbstractSet[int], rng: random.Random) -> int | None:
-        """A free number, None when all are taken."""
-        if self.split <= self.last:
+    def pick(self, taken: AbstractSet[int], rng: random.Random | None) -> int | None:
+        """A free number, None when all are taken; without `rng` the first (for dry runs)."""
+        if rng is not None and self.split <= self.last:
             for _ in range(_DRAWS):
                 number = rng.randint(self.split, self.last)
                 if number not in taken:

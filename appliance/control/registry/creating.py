@@ -59,7 +59,7 @@ async def _store(parts: Parts, kind: Kind[T], obj: T, call: Call) -> Stored[T]:
     metadata.begin(obj.metadata, rng=parts.rng, now=parts.clock.wall(), counted=kind.has_generation)
     kind.prepare_create(obj)
     async with strategy.turn():
-        await strategy.allocate(obj, None)
+        await strategy.allocate(obj, None, dry_run=call.dry_run)
         causes = [*validate_meta(obj, kind), *kind.validate(obj)]
         metadata.refused(kind, obj.metadata.name, causes)
         warn(call, kind.warn(obj))

@@ -28,7 +28,7 @@ class Strategy:
         """Held from `allocate` until the write is visible, where writes must not overlap."""
         return nullcontext()
 
-    async def allocate(self, new: Any, old: Any | None) -> None:
+    async def allocate(self, new: Any, old: Any | None, *, dry_run: bool) -> None:
         """Hand out what only the registry can; not kept anywhere but in the object.
 
         Raises:

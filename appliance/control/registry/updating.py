@@ -139,7 +139,7 @@ async def _replace(parts: Parts, wanted: Rewrite[T], old: Stored[T], new: T) -> 
 async def _write(parts: Parts, wanted: Rewrite[T], old: Stored[T], new: T) -> Stored[T]:
     kind, strategy = wanted.kind, parts.strategy(wanted.kind)
     async with strategy.turn():
-        await strategy.allocate(new, old.obj)
+        await strategy.allocate(new, old.obj, dry_run=wanted.call.dry_run)
         if not wanted.plain:
             metadata.refused(kind, wanted.name, faults_of_update(wanted, new, old.obj))
             warn(wanted.call, kind.warn(new))

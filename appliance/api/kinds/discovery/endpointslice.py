@@ -109,7 +109,8 @@ def _set_defaults(obj: EndpointSlice) -> None:
 
 
 def _desired(obj: EndpointSlice) -> Any:
-    return (obj.addressType, obj.endpoints, obj.ports)
+    # labels count, too: they say which Service the slice belongs to
+    return (obj.addressType, obj.endpoints, obj.ports, obj.metadata.labels)
 
 
 ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")

@@ -41,7 +41,7 @@ class ServiceStrategy(Strategy):
         return self._lock
 
     @override
-    async def allocate(self, new: Service, old: Service | None) -> None:
+    async def allocate(self, new: Service, old: Service | None, *, dry_run: bool) -> None:
         wants_address = needs_cluster_ip(new.spec)
         if wants_address:
             _set_families(new.spec, f"IPv{self._network.version}")
@@ -49,10 +49,11 @@ class ServiceStrategy(Strategy):
         if old is not None and _is_settled(new.spec, old.spec):
             return  # nothing to look for, as in nearly every update
         others = await self._others(new)
+        rng = None if dry_run else self._rng
         if wants_address and new.spec.clusterIP != HEADLESS:
-            self._give_address(new, others)
+            self._give_address(new, others, rng)
         if wants_ports:
-            self._give_ports(new, others)
+            self._give_ports(new, others, rng)
 
     async def _others(self, new: Service) -> list[ServiceSpec]:
         cache = self._storage.cache(SERVICE)
@@ -64,11 +65,13 @@ class ServiceStrategy(Strategy):
             if (item.obj.metadata.namespace, item.obj.metadata.name) != mine
         ]
 
-    def _give_address(self, new: Service, others: list[ServiceSpec]) -> None:
+    def _give_address(
+        self, new: Service, others: list[ServiceSpec], rng: random.Random | None
+    ) -> None:
         spec = new.spec
         taken = {int(a) for s in others if (a := _address(s.clusterIP)) is not None}
         if not spec.clusterIP:
-            number = self._addresses.pick(taken, self._rng)
+            number = self._addresses.pick(taken, rng)
             if number is None:
                 why = "failed to allocate a serviceIP: range is full"
                 raise errors.InternalError(why)
@@ -92,7 +95,9 @@ class ServiceStrategy(Strategy):
             text = f'["{wanted}"]: failed to allocate IP {wanted}: {why}'
             _refuse(new, [Cause("FieldValueInvalid", f"Invalid value: {text}", "spec.clusterIPs")])
 
-    def _give_ports(self, new: Service, others: list[ServiceSpec]) -> None:
+    def _give_ports(
+        self, new: Service, others: list[ServiceSpec], rng: random.Random | None
+    ) -> None:
         taken = set(_node_ports(others))
         causes: list[Cause] = []
         given: dict[int, set[str]] = {}
@@ -112,15 +117,15 @@ class ServiceStrategy(Strategy):
             elif port.nodePort in taken and not same_service:
                 causes.append(faults.wrong(path, port.nodePort, _TAKEN))
         _refuse(new, causes)
-        self._draw_ports(new, taken | set(given))
+        self._draw_ports(new, taken | set(given), rng)
 
-    def _draw_ports(self, new: Service, taken: set[int]) -> None:
+    def _draw_ports(self, new: Service, taken: set[int], rng: random.Random | None) -> None:
         drawn: dict[int, int] = {}  # port number → node port: TCP and UDP of one port share it
         for port in new.spec.ports:
             if port.nodePort:
                 drawn.setdefault(port.port, port.nodePort)
                 continue
-            number = drawn.get(port.port) or self._ports.pick(taken, self._rng)
+            number = drawn.get(port.port) or self._ports.pick(taken, rng)
             if number is None:
                 raise errors.InternalError("failed to allocate a nodePort: range is full")
             port.nodePort = drawn[port.port] = number

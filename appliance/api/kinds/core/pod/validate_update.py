@@ -52,7 +52,7 @@ def prepare_ephemeral(new: "Pod", old: "Pod") -> None:
     """Of a write to /ephemeralcontainers only those containers count."""
     new.spec = msgspec.structs.replace(old.spec, ephemeralContainers=new.spec.ephemeralContainers)
     new.status = old.status
-    new.metadata = old.metadata
+    new.metadata = msgspec.structs.replace(old.metadata, managedFields=new.metadata.managedFields)
 
 
 def validate_ephemeral(new: "Pod", old: "Pod") -> list[Cause]:
