@@ -61,13 +61,18 @@ def _cells(obj: Namespace, now: float) -> list[Any]:
     return [obj.metadata.name, obj.status.phase, age(obj, now)]
 
 
-def _set_defaults(obj: Namespace) -> None:
+def _label(obj: Namespace) -> None:
     if obj.metadata.name:
         obj.metadata.labels = obj.metadata.labels | {NAME_LABEL: obj.metadata.name}
+
+
+def _set_defaults(obj: Namespace) -> None:
+    _label(obj)
     obj.status.phase = obj.status.phase or "Active"
 
 
 def _prepare_create(obj: Namespace) -> None:
+    _label(obj)  # once more: by now a generated name is known
     obj.status = NamespaceStatus(phase="Active")
     _set_defaults(obj)  # a generated name was not there when defaults were set
     if FINALIZER not in obj.spec.finalizers:

@@ -1,11 +1,11 @@
 """Secret: passwords, keys and tokens for pods and controllers."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from appliance.api import faults
 from appliance.api.errors import Cause
+from appliance.api.json_fault import json_fault
 from appliance.api.kind import Column, Kind
 from appliance.api.kinds import checks
 from appliance.api.kinds.cells import age
@@ -50,6 +50,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 ACCOUNT_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105 - name of a type
 ACCOUNT_NAME = "kubernetes.io/service-account.name"
 LOGINS = (".dockercfg", ".dockerconfigjson")
+PEM = b"-----BEGIN "
 HIDDEN = "<secret contents redacted>"
 
 
@@ -71,10 +72,18 @@ def _needed(data: Mapping[str, bytes], key: str) -> Iterator[Cause]:
     if key not in data:
         yield faults.required(path)
     elif key in LOGINS:
-        try:
-            json.loads(data[key])
-        except ValueError:
-            yield faults.wrong(path, HIDDEN, "must be valid JSON")
+        why = json_fault(data[key])
+        if why:
+            yield faults.wrong(path, HIDDEN, why)
+
+
+def _warn(obj: Secret) -> list[str]:
+    """Name what makes a TLS pair useless; it is stored all the same."""
+    if obj.type == "kubernetes.io/tls":
+        for key, what in (("tls.crt", "certificate"), ("tls.key", "key")):
+            if PEM not in obj.data.get(key, PEM):
+                return [f"tls: failed to find any PEM data in {what} input"]
+    return []
 
 
 def _validate(obj: Secret) -> list[Cause]:
@@ -101,6 +110,7 @@ SECRET = Kind(
     cells=_cells,
     validate=_validate,
     validate_update=_validate_update,
+    warn=_warn,
     set_defaults=_set_defaults,
     selectable_fields={"type": lambda obj: obj.type},
     has_generation=False,

@@ -52,6 +52,7 @@ def _prepare_create(obj: Pod) -> None:
 
 def _prepare_status_update(new: Pod, old: Pod) -> None:
     new.spec = old.spec
+    new.status.qosClass = old.status.qosClass
     new.metadata.ownerReferences = old.metadata.ownerReferences
     new.status.qosClass = new.status.qosClass or old.status.qosClass
 
