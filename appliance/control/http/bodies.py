@@ -12,6 +12,7 @@ import msgspec
 
 from appliance.api import codec, proto
 from appliance.api.errors import BadRequest, Details, UnsupportedMediaType
+from appliance.api.json_fault import json_fault
 from appliance.api.kind import Kind
 from appliance.api.kinds.table import by_kind
 from appliance.api.meta import DeleteOptions
@@ -176,10 +177,10 @@ def snippet(raw: bytes) -> str:
 
 def go_json_error(raw: bytes) -> str:
     """Say what Go's encoding/json would say about text that is not a JSON object."""
+    if fault := json_fault(raw):
+        return fault
     try:
         data = json.loads(raw)
-    except json.JSONDecodeError as error:
-        return _go_syntax_error(error)
     except UnicodeDecodeError:
         return "invalid UTF-8"
     return f"{_wrong_go_type(data)} into Go value of type {_TYPE_META}"
@@ -188,56 +189,6 @@ def go_json_error(raw: bytes) -> str:
 def _wrong_go_type(value: Any) -> str:
     names = {bool: "bool", int: "number", float: "number", str: "string", list: "array"}
     return f"json: cannot unmarshal {names.get(type(value), 'object')}"
-
-
-_KEY = "looking for beginning of object key string"
-_VALUE = "looking for beginning of value"
-_GO_LITERALS = {"n": "null", "t": "true", "f": "false"}
-_GO_PLACES = {
-    "Expecting value": _VALUE,
-    "Expecting property name enclosed in double quotes": _KEY,
-    "Illegal trailing comma before end of object": _KEY,
-    "Illegal trailing comma before end of array": _VALUE,
-    "Extra data": "after top-level value",
-    "Expecting ':' delimiter": "after object key",
-    "Invalid control character at": "in string literal",
-    "Invalid \\escape": "in string escape code",
-}
-
-
-def _go_syntax_error(error: json.JSONDecodeError) -> str:
-    position = error.pos
-    if position >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
-        return "unexpected end of JSON input"
-    place = _GO_PLACES.get(error.msg.rstrip(": "), "")
-    if error.msg.startswith("Expecting ',' delimiter"):
-        inside = error.doc[:position].rstrip()
-        place = "after array element" if _in_array(inside) else "after object key:value pair"
-    char = error.doc[position]
-    if literal := _GO_LITERALS.get(char) if place == _VALUE else None:
-        return _broken_literal(error.doc[position:], literal)
-    shown = {"'": "\\'", "\x00": "\\x00"}.get(char, char)
-    return f"invalid character '{shown}' {place or _VALUE}"
-
-
-def _broken_literal(text: str, literal: str) -> str:
-    """What Go says about `nope`: it has begun to read null."""
-    for found, expected in zip(text, literal, strict=False):
-        if found != expected:
-            return f"invalid character '{found}' in literal {literal} (expecting '{expected}')"
-    return "unexpected end of JSON input"
-
-
-def _in_array(text: str) -> bool:
-    depth = 0
-    for char in reversed(text):
-        if char in "]}":
-            depth += 1
-        elif char in "[{":
-            if depth == 0:
-                return char == "["
-            depth -= 1
-    return False
 
 
 def decode_patch(how: PatchType, raw: bytes) -> Any:

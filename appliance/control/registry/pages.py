@@ -8,6 +8,7 @@ import binascii
 from typing import Any
 
 from appliance.api.errors import BadRequest
+from appliance.api.json_fault import json_fault
 from appliance.kit import jsonio
 
 _VERSION = "meta.k8s.io/v1"
@@ -45,11 +46,7 @@ def _read(token: str) -> Any:
     try:
         return jsonio.loads(raw)
     except jsonio.JsonError as error:
-        if not raw:
-            raise _refusal("unexpected end of JSON input") from error
-        # as Go prints the byte that it stumbled over
-        shown = chr(raw[0]) if 0x20 <= raw[0] < 0x7F else f"\\u{raw[0]:04x}"
-        raise _refusal(f"invalid character '{shown}' looking for beginning of value") from error
+        raise _refusal(json_fault(raw) or str(error)) from error
 
 
 def _refusal(why: str) -> BadRequest:
