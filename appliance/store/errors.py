@@ -10,6 +10,7 @@ Errors carry etcd's exact texts, because clients match on them:
       EmptyRange       a watch of [key, end) with end before key
       LeaseNotFound, LeaseExists, LeaseTtlTooLarge
       Overrun          the watcher fell too far behind and was cut
+      TimedOut         the write had to wait too long; nothing was written
       Closed           the store has been closed
       Unusable         the store's file cannot be opened or written; the text has the remedy
 
@@ -120,6 +121,12 @@ class Overrun(StoreError):
     """The watcher did not keep up and its backlog reached the bound."""
 
     text = "appliance: watcher overrun"
+
+
+class TimedOut(StoreError):
+    """The write could not begin in time; nothing was written."""
+
+    text = "etcdserver: request timed out"
 
 
 class Closed(StoreError):

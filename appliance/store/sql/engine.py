@@ -55,7 +55,7 @@ class Database:
             "synchronous = FULL",
             f"wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES}",
             "cache_size = -8000",  # KiB
-            "busy_timeout = 10000",  # ms; only a person with sqlite3 can be in the way
+            "busy_timeout = 0",  # never wait on the loop; the writer's thread waits by itself
         ):
             connection.execute(f"PRAGMA {pragma}")
         return connection

@@ -8,10 +8,13 @@ by their caller. What is read often is in `Values`.
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable
+from pathlib import Path
 
 from appliance.store.base import FROM_KEY, NO_END, Event, EventKind, KeyValue
+from appliance.store.errors import Unusable
 from appliance.store.mvcc.keyindex import position
 from appliance.store.sql import tables
+from appliance.store.sql.engine import unusable
 
 Row = tuple[int, bytes, bytes, int, int, int, int]
 
@@ -19,8 +22,9 @@ Row = tuple[int, bytes, bytes, int, int, int, int]
 class Reader:
     """Rows of the history table."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
+        self._path = path
 
     def facts(self) -> dict[str, int]:
         """The small facts."""
@@ -35,22 +39,37 @@ class Reader:
         return self.connection.execute(tables.SELECT_LEASES).fetchall()
 
     def value(self, at: int) -> KeyValue:
-        """The value at a position that the index knows."""
-        row: Row | None = self.connection.execute(tables.SELECT_ROW, (at >> 1,)).fetchone()
+        """The value at a position that the index knows.
+
+        Raises:
+            Unusable: it cannot be read.
+        """
+        try:
+            row: Row | None = self.connection.execute(tables.SELECT_ROW, (at >> 1,)).fetchone()
+        except sqlite3.Error as error:
+            raise unusable(self._path, error) from error
         if row is None:
-            raise sqlite3.DatabaseError(f"row {at >> 1} of the history is missing")
+            raise Unusable(f"{self._path}: row {at >> 1} of the history is missing")
         return _change(row)[1].kv
 
     def events(self, key: bytes, end: bytes, first: int, last: int) -> list[tuple[int, Event]]:
-        """Changes of the range in revisions first to last, in order, with their positions."""
+        """Changes of the range in revisions first to last, in order, with their positions.
+
+        Raises:
+            Unusable: they cannot be read.
+        """
         window = (position(first) >> 1, position(last + 1) >> 1)
+        bounds: tuple[int | bytes, ...] = (*window, key)
         if end == NO_END:
-            found = self.connection.execute(tables.SELECT_WINDOW_KEY, (*window, key))
+            text = tables.SELECT_WINDOW_KEY
         elif end == FROM_KEY:
-            found = self.connection.execute(tables.SELECT_WINDOW_FROM, (*window, key))
+            text = tables.SELECT_WINDOW_FROM
         else:
-            found = self.connection.execute(tables.SELECT_WINDOW_RANGE, (*window, key, end))
-        return [_change(row) for row in found]
+            text, bounds = tables.SELECT_WINDOW_RANGE, (*window, key, end)
+        try:
+            return [_change(row) for row in self.connection.execute(text, bounds)]
+        except sqlite3.Error as error:
+            raise unusable(self._path, error) from error
 
 
 def _change(row: Row) -> tuple[int, Event]:

@@ -30,7 +30,7 @@ class Recovered:
 
 def recover(database: Database, options: StoreOptions, clock: Clock) -> Recovered:
     """Read the file."""
-    reader = Reader(database.reader)
+    reader = Reader(database.reader, database.path)
     facts = reader.facts()
     book = LeaseBook(options.min_lease_ttl_s)
     ephemeral = EphemeralKeys(options.ephemeral_prefixes, options.ephemeral_history)

@@ -251,7 +251,12 @@ class SqlStore:
             if not done.done():
                 done.set_exception(error)
 
-        size = sum(64 + len(row[2]) for _, rows in statements for row in rows if len(row) > 6)
+        size = sum(
+            64 + len(row[-1])
+            for text, rows in statements
+            if text is tables.INSERT_ROW
+            for row in rows
+        )
         self._writer.submit(
             Entry(statements=statements, committed=succeed, failed=refuse, size_bytes=size)
         )
@@ -263,13 +268,13 @@ class SqlStore:
             (
                 at >> 1,
                 change.kv.key,
-                change.kv.value,
                 change.kv.create_revision,
                 change.kv.version,
                 change.kv.lease,
                 at & 1,
                 wall_ms,
                 author,
+                change.kv.value,
             )
             for at, change in written.changes
             if not self._keyspace.ephemeral.owns(change.kv.key)

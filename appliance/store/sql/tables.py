@@ -2,10 +2,10 @@
 
 After put a=1, then one transaction that puts b=2 and deletes a, `history` holds
 
-    id             key  value  create_revision  version  lease  deleted  wall_ms        author
-    2 << 20 | 0    a    1      2                1        0      0        1764000000000  admin
-    3 << 20 | 0    b    2      3                1        0      0        1764000000100  admin
-    3 << 20 | 1    a           0                0        0      1        1764000000100  admin
+    id             key  create_revision  version  lease  deleted  wall_ms        author  value
+    2 << 20 | 0    a    2                1        0      0        1764000000000  admin   1
+    3 << 20 | 0    b    3                1        0      0        1764000000100  admin   2
+    3 << 20 | 1    a    0                0        0      1        1764000000100  admin
 
 `id` is the rowid, so a commit only ever appends to the end of one b-tree. There is no index on
 the key: at a million rows it costs 5.4 times the write rate; `mvcc.keyindex` is in memory.
@@ -39,13 +39,14 @@ history = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("key", LargeBinary, nullable=False),
-    Column("value", LargeBinary, nullable=False),
     Column("create_revision", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("lease", BigInteger, nullable=False),
     Column("deleted", Integer, nullable=False),
     Column("wall_ms", BigInteger, nullable=False),
     Column("author", String, nullable=False),
+    # Last: what stands behind a long value is found only by reading all of it.
+    Column("value", LargeBinary, nullable=False),
 )
 
 lease = Table(

@@ -11,8 +11,11 @@ which saves two thread switches (1.5 times the rate for one client); a slow disk
 the loop. An entry without statements takes its turn in the order but touches no disk.
 
 If a commit fails, its entries and all that wait behind it (they were computed on top of it) are
-taken back, newest first. A full disk is answered with `NoSpace` and can heal; after any other
-error what is on disk is not known, so the store refuses everything until it is opened again.
+taken back, newest first. A full disk is answered with `NoSpace`, a file that another program
+keeps locked with `TimedOut`, and both can heal; after any other error what is on disk is not
+known, so the store refuses everything until it is opened again.
+
+A group is bounded in entries and bytes; the queue by the requests that clients have open.
 """
 
 import asyncio
@@ -27,7 +30,7 @@ from typing import Any
 import structlog
 
 from appliance.kit.clock import Clock
-from appliance.store.errors import NoSpace, StoreError
+from appliance.store.errors import NoSpace, StoreError, TimedOut, Unusable
 from appliance.store.options import StoreOptions
 from appliance.store.sql.engine import unusable
 
@@ -36,7 +39,9 @@ log = structlog.get_logger(__name__)
 Statement = tuple[str, Sequence[tuple[Any, ...]]]
 """A text and the rows it is run for; no rows: a pragma, run once."""
 
-_MAX_GROUP = 512  # entries; bounds the wait of the first and the memory of one transaction
+_MAX_GROUP = 512  # entries; bounds the wait of the first
+_MAX_GROUP_BYTES = 8 << 20  # bounds the memory of one transaction
+_LOCKED_WAIT_MS = 10_000  # for a person with sqlite3 who holds the write lock
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,18 +114,26 @@ class Writer:
         if not self._waiting:
             self._idle.set()
             return
-        group = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_GROUP))]
+        group = self._take_group()
         statements = [statement for entry in group for statement in entry.statements]
         if not statements:
             self._finish(group, None)
-        elif len(group) == 1 and self._typical_s < self._options.inline_commit_below_s:
-            self._finish(group, self._commit(statements))
-        else:
-            self._in_flight = True
-            done = self._thread.submit(self._commit, statements)
-            done.add_done_callback(
-                lambda it: self._loop.call_soon_threadsafe(self._land, group, it)
-            )
+            return
+        if len(group) == 1 and self._typical_s < self._options.inline_commit_below_s:
+            error = self._commit(statements, wait_ms=0)
+            if not _is(error, sqlite3.SQLITE_BUSY):
+                self._finish(group, error)
+                return
+        self._in_flight = True
+        done = self._thread.submit(self._commit, statements, wait_ms=_LOCKED_WAIT_MS)
+        done.add_done_callback(lambda it: self._loop.call_soon_threadsafe(self._land, group, it))
+
+    def _take_group(self) -> list[Entry]:
+        group, size_bytes = [self._waiting.popleft()], 0
+        while self._waiting and len(group) < _MAX_GROUP and size_bytes < _MAX_GROUP_BYTES:
+            size_bytes += group[-1].size_bytes
+            group.append(self._waiting.popleft())
+        return group
 
     def _land(self, group: list[Entry], done: "Future[sqlite3.Error | None]") -> None:
         self._in_flight = False
@@ -143,19 +156,18 @@ class Writer:
             self._loop.call_soon(self._start)
 
     def _fail(self, entries: list[Entry], error: sqlite3.Error) -> None:
-        full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
-        refusal: StoreError = NoSpace() if full else unusable(self._path, error)
-        if not full:
+        refusal = _refusal(error) or unusable(self._path, error)
+        if isinstance(refusal, Unusable):
             self._broken = refusal
-        log.error("store commit failed", path=str(self._path), error=str(error), full=full)
+        log.error("store commit failed", path=str(self._path), error=str(error))
         for entry in reversed(entries):
             entry.failed(refusal)
 
-    def _commit(self, statements: list[Statement]) -> sqlite3.Error | None:
+    def _commit(self, statements: list[Statement], *, wait_ms: int) -> sqlite3.Error | None:
         """One transaction; runs on the thread, or on the loop while the thread has nothing."""
         connection, started = self._connection, self._clock.monotonic()
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            _begin(connection, wait_ms)
             for text, rows in _joined(statements):
                 if rows:
                     connection.executemany(text, rows)
@@ -172,6 +184,31 @@ class Writer:
             self.checkpoint_next = False
             checkpoint(connection)
         return None
+
+
+def _begin(connection: sqlite3.Connection, wait_ms: int) -> None:
+    """Take the write lock, which nobody else should have: wait only if it is not free."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if not (wait_ms and _is(error, sqlite3.SQLITE_BUSY)):
+            raise
+        connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        finally:
+            connection.execute("PRAGMA busy_timeout = 0")
+
+
+def _refusal(error: sqlite3.Error) -> StoreError | None:
+    """What to answer if nothing was written for a reason that passes."""
+    if _is(error, sqlite3.SQLITE_FULL):
+        return NoSpace()
+    return TimedOut() if _is(error, sqlite3.SQLITE_BUSY) else None
+
+
+def _is(error: sqlite3.Error | None, code: int) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == code
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:

@@ -34,10 +34,13 @@ def replace_with(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def damage_pages(path: Path) -> None:
+def damage_pages(path: Path, *, values_only: bool = False) -> None:
+    """Overwrite the start of pages; `values_only`: of those that hold nothing but long values."""
     damaged = bytearray(path.read_bytes())
     for page in range(4, len(damaged) // 4096):
-        damaged[page * 4096 : page * 4096 + 64] = b"\xff" * 64
+        start, end = page * 4096, (page + 1) * 4096
+        if not values_only or not any(damaged[start + 4 : end]):
+            damaged[start : start + 64] = b"\xff" * 64
     path.write_bytes(damaged)
 
 
@@ -220,4 +223,20 @@ async def test_a_failing_disk_stops_the_store(path: Path, clock: FakeClock) -> N
     kv = await ops.get(store, b"a")
     assert kv is not None
     assert kv.value == b"1"
+    await store.close()
+
+
+async def test_a_value_that_cannot_be_read_is_told_with_a_remedy(
+    path: Path, clock: FakeClock
+) -> None:
+    store = await SqlStore.open(path, StoreOptions(value_cache_bytes=0), clock)
+    for _ in range(3):
+        await ops.put(store, b"a", bytes(100_000))
+    await store.close()
+    damage_pages(path, values_only=True)
+    store = await SqlStore.open(path, StoreOptions(value_cache_bytes=0), clock)
+    with pytest.raises(Unusable, match=r"state\.db.*Restore a backup"):
+        await ops.get(store, b"a")
+    with pytest.raises(Unusable, match=r"state\.db.*Restore a backup"):
+        await anext(store.watch(WatchRequest(key=b"a", start_revision=2)))
     await store.close()

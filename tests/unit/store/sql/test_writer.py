@@ -20,7 +20,9 @@ from appliance.store.base import (
     Txn,
     WatchRequest,
 )
+from appliance.store.errors import TimedOut
 from appliance.store.options import StoreOptions
+from appliance.store.sql import writer
 from appliance.store.sql.store import SqlStore
 
 THREAD = StoreOptions(inline_commit_below_s=0.0)
@@ -128,6 +130,27 @@ async def test_a_caller_that_gives_up_does_not_take_the_write_back(
     kv = await ops.get(store, b"a")
     assert kv is not None
     assert kv.mod_revision == 2
+
+
+async def test_a_locked_file_never_blocks_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "locked.db"
+    inline = StoreOptions(inline_commit_below_s=1.0)
+    store = await SqlStore.open(path, inline, FakeClock())
+    await ops.put(store, b"a", b"1")
+    with busy_disk(path):
+        put = asyncio.ensure_future(ops.put(store, b"a", b"2"))
+        await turns()
+        kv = await ops.get(store, b"a")
+        assert kv is not None
+        assert kv.value == b"1"
+    assert (await put).revision == 3
+    monkeypatch.setattr(writer, "_LOCKED_WAIT_MS", 10)
+    with busy_disk(path), pytest.raises(TimedOut):
+        await ops.put(store, b"a", b"3")
+    assert (await ops.put(store, b"a", b"4")).revision == 4, "and it goes on afterwards"
+    await store.close()
 
 
 async def test_closing_finishes_what_was_accepted(tmp_path: Path) -> None:
