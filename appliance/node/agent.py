@@ -122,7 +122,8 @@ class Agent:
 
     def _start(self, tasks: Tasks, workers: Workers, registrar: Registrar) -> None:
         options = self._options
-        workers.wish(self._desired.load())
+        last = self._desired.load()
+        workers.wish(last, remembered=frozenset(pod.metadata.uid for pod in last))
         services = self._informers.of(SERVICE)
         api = ApiSource(self._informers, options.node_name, wait_for=[services])
         self._sources = [api]
@@ -205,11 +206,14 @@ class Agent:
             complete = len(self._snapshots) == len(self._sources)
             merged = merge(self._snapshots)
             wanted = list(merged.accepted)
+            remembered: frozenset[str] = frozenset()
             if not complete:
                 # A source that has not spoken yet may want pods that run: keep the last wish.
                 known = {pod.metadata.uid for pod in wanted}
-                wanted += [p for p in self._desired.load() if p.metadata.uid not in known]
-            workers.wish(wanted)
+                last = [p for p in self._desired.load() if p.metadata.uid not in known]
+                remembered = frozenset(pod.metadata.uid for pod in last)
+                wanted += last
+            workers.wish(wanted, remembered=remembered)
             if self._mirrors is not None:
                 self._mirrors.wish(wanted)
             self._refuse(merged.refused)

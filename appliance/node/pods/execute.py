@@ -24,6 +24,7 @@ from appliance.node.pods.downward import PodFacts
 from appliance.node.pods.env import EnvironmentFault
 from appliance.node.pods.images import ImageFault, Images
 from appliance.node.pods.inputs import Inputs
+from appliance.node.pods.plan import SANDBOX_CHANGED
 from appliance.node.pods.prepare import Preparer
 from appliance.node.pods.reports import Reports
 from appliance.node.pods.spec import SpecFault, container_spec, sandbox_spec
@@ -157,8 +158,7 @@ class Hands:
         options = self._parts.options
         spec = sandbox_spec(pod, options.cluster_id, options.pause_image, attempt)
         if attempt > 0:
-            text = "Pod sandbox changed, it will be killed and re-created."
-            self._parts.events.normal(pod, "SandboxChanged", text)
+            self._parts.events.normal(pod, "SandboxChanged", SANDBOX_CHANGED)
         sandbox_id = await self._parts.runtime.create(spec)
         await self._parts.runtime.start(sandbox_id)
 
@@ -184,9 +184,10 @@ class Hands:
             image, pulled = await self._parts.images.fetch(
                 wish.image, wish.imagePullPolicy, pulling
             )
-        except (ImageFault, RuntimeFault) as error:
-            reason = error.reason if isinstance(error, ImageFault) else "ErrImagePull"
-            self._image_failed(pod, wish, reason, str(error))
+        except ImageFault as error:
+            self._image_failed(pod, wish, error.reason, str(error))
+        except Exception as error:  # noqa: BLE001 - the top of a task: else it would wait for ever
+            self._image_failed(pod, wish, "ErrImagePull", str(error) or type(error).__name__)
         else:
             self._memory.images[wish.name] = ImageReady(image.id)
             self._memory.faults.pop(f"image/{wish.name}", None)
@@ -288,7 +289,7 @@ class Hands:
             if action.grace_s > 0:
                 left = max(PRE_STOP_LEFT_S, left)
             await _if_there(self._parts.runtime.stop(action.container_id, left))
-        except RuntimeFault as error:
+        except Exception as error:  # noqa: BLE001 - the top of a task: the worker stops it again
             log.warning("container does not stop", container=action.container_id, error=str(error))
             self._parts.events.warning(pod, "FailedKillPod", str(error), action.name)
             await clock.sleep(FLOOR_PAUSES.delay(1))

@@ -36,6 +36,7 @@ from appliance.node.runtimes.base import Container, State
 
 ERR_SHOWN_S = 2.0
 """How long a failed pull is shown as ErrImagePull before it becomes ImagePullBackOff."""
+SANDBOX_CHANGED = "Pod sandbox changed, it will be killed and re-created."
 BACKOFF_REASONS = {"ErrImagePull": "ImagePullBackOff", "ErrImageNeverPull": "ErrImageNeverPull"}
 
 
@@ -144,9 +145,7 @@ def _has_floor(view: View, now: float, out: Plan) -> bool:
         lost = view.running()
         for orphan in lost:  # their network namespace is gone
             if orphan.id not in memory.stopping:
-                out.actions.append(
-                    _stop(orphan, 0.0, "Pod sandbox changed, it will be killed and re-created.")
-                )
+                out.actions.append(_stop(orphan, 0.0, SANDBOX_CHANGED))
         if lost:
             return False
         if memory.address:
@@ -298,7 +297,9 @@ def _running(view: View, wish: ContainerWish, container: Container, out: Plan) -
         return
     health = view.health(container)
     why = ""
-    if container.marks.get(marks.HASH) != wish_hash(wish):
+    if view.sandbox is None or container.marks.get(marks.SANDBOX) != view.sandbox.id:
+        why = SANDBOX_CHANGED
+    elif container.marks.get(marks.HASH) != wish_hash(wish):
         why = f"Container {wish.name} definition changed, will be restarted"
     elif view.memory.hooks.get(container.id) is Hook.FAILED:
         why = "FailedPostStartHook"

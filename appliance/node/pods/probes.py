@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import structlog
+
 from appliance.api.kinds.core.pod.container import Container as ContainerWish
 from appliance.api.kinds.core.pod.handlers import Probe
 from appliance.api.kinds.core.pod.kind import Pod
@@ -18,6 +20,8 @@ from appliance.node.events import PodEvents
 from appliance.node.pods.checks import Checker, Outcome, Target
 from appliance.node.pods.view import Health, Memory
 from appliance.node.runtimes.base import Container
+
+log = structlog.get_logger(__name__)
 
 STARTUP = "Startup"
 LIVENESS = "Liveness"
@@ -106,7 +110,7 @@ class Probes:
         await self._clock.sleep(first - self._clock.wall())
         tally = Tally()
         while True:
-            outcome = await self._checker.check(probe, target, probe.timeoutSeconds or 1)
+            outcome = await self._check(probe, target)
             if not outcome.ok:
                 text = f"{kind} probe failed: {outcome.text}"
                 self._events.warning(pod, "Unhealthy", text, one.wish.name)
@@ -116,6 +120,13 @@ class Probes:
             if kind == STARTUP and tally.verdict is not None:
                 return
             await self._clock.sleep(probe.periodSeconds or 10)
+
+    async def _check(self, probe: Probe, target: Target) -> Outcome:
+        try:
+            return await self._checker.check(probe, target, probe.timeoutSeconds or 1)
+        except Exception as error:  # an odd answer is a bad one
+            log.exception("probe failed oddly", container=target.wish.name)
+            return Outcome(ok=False, text=f"{type(error).__name__}: {error}")
 
     def _note(self, container_id: str, kind: str, *, verdict: bool) -> None:
         before = self._memory.health.get(container_id, Health())

@@ -35,8 +35,10 @@ MESSAGE_MAX = 4096
 class Worker:
     """Brings one pod to where it should be and keeps it there."""
 
-    def __init__(self, pod: Pod, parts: Parts, tasks: Tasks) -> None:
+    def __init__(self, pod: Pod, parts: Parts, tasks: Tasks, *, remembered: bool = False) -> None:
         self._pod = pod
+        self._remembered = remembered
+        """The wish comes from disk: its status is old, so nothing is reported yet."""
         self._parts = parts
         self._ending: Ending | None = None
         self._memory = Memory(last=pod.status)
@@ -73,9 +75,13 @@ class Worker:
         """For the node's own API: addresses, the last status."""
         return self._memory
 
-    def wish(self, pod: Pod, ending: Ending | None) -> None:
+    def wish(self, pod: Pod, ending: Ending | None, *, remembered: bool = False) -> None:
         """The newest wish; an ending can't be taken back, only be made sooner."""
         self._pod = pod
+        if self._remembered and not remembered:
+            self._remembered = False
+            self._memory.last = pod.status
+            self._adopting = True
         if ending is not None:
             self._ending = ending
         self._bell.ring()
@@ -167,11 +173,15 @@ class Worker:
         }
         for container in seen:
             before = said.get(container.id)
-            if before is not None and container.state is State.RUNNING:
-                self._memory.health[container.id] = Health(
+            if before is None or container.state is not State.RUNNING:
+                continue
+            self._memory.health.setdefault(
+                container.id,
+                Health(
                     started=True if before.started else None,
                     ready=True if before.ready else None,
-                )
+                ),
+            )
 
     def _last_words(self, dead: Container) -> str:
         name = dead.marks.get(marks.CONTAINER_NAME, "")
@@ -192,7 +202,8 @@ class Worker:
         self._note_back_offs(decision)
         if made != self._memory.last:
             self._memory.last = made
-            self._parts.reports.report(self._pod, made)
+            if not self._remembered:
+                self._parts.reports.report(self._pod, made)
 
     def _note_back_offs(self, decision: Plan) -> None:
         """One event each time a container begins to wait for its next try."""

@@ -37,8 +37,8 @@ class Workers:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def wish(self, pods: Sequence[Pod]) -> None:
-        """These pods should be here, and no others."""
+    def wish(self, pods: Sequence[Pod], *, remembered: frozenset[str] = frozenset()) -> None:
+        """These pods should be here, and no others; those `remembered` (by uid) come from disk."""
         wanted = {pod.metadata.uid: pod for pod in pods}
         self._wanted = wanted
         self._finished &= wanted.keys()
@@ -48,8 +48,9 @@ class Workers:
         for uid, pod in wanted.items():
             if uid in self._finished:
                 continue
-            worker = self._workers.get(uid) or self._begin(pod)
-            worker.wish(pod, _ending(pod))
+            old = uid in remembered
+            worker = self._workers.get(uid) or self._begin(pod, remembered=old)
+            worker.wish(pod, _ending(pod), remembered=old)
 
     async def sweep(self) -> None:
         """Take down what belongs to pods that nobody wants; every source has spoken."""
@@ -98,8 +99,8 @@ class Workers:
         """Return when no pod is left."""
         await self._idle.wait()
 
-    def _begin(self, pod: Pod) -> Worker:
-        worker = Worker(pod, self._parts, self._tasks)
+    def _begin(self, pod: Pod, *, remembered: bool = False) -> Worker:
+        worker = Worker(pod, self._parts, self._tasks, remembered=remembered)
         self._workers[pod.metadata.uid] = worker
         self._idle.clear()
         meta = pod.metadata

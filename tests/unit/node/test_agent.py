@@ -270,6 +270,7 @@ async def test_a_restarted_agent_leaves_everything_as_it_is(world: World) -> Non
         await world.bind(pod())
         before = (await world.phase("Running")).metadata.resourceVersion
     ids = {c.id for c in await world.containers()}
+    await world.clock.advance(100)  # a time that is written anew would show
     async with world.agent():
         await world.until(world.both_run)
         await world.later(5)
