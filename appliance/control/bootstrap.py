@@ -25,6 +25,7 @@ from appliance.api.kinds.discovery.endpointslice import (
     EndpointConditions,
     EndpointSlice,
 )
+from appliance.api.kinds.discovery.endpointslice import EndpointPort as SlicePort
 from appliance.api.meta import ObjectMeta
 from appliance.client.base import Client, clone
 from appliance.control.options import ControlOptions
@@ -90,7 +91,7 @@ async def _slice(client: Client, options: ControlOptions) -> None:
     endpoints = [
         Endpoint(addresses=[options.advertise_address], conditions=EndpointConditions(ready=True))
     ]
-    ports = [EndpointPort(name=_PORT_NAME, port=options.advertise_port, protocol="TCP")]
+    ports = [SlicePort(name=_PORT_NAME, port=options.advertise_port, protocol="TCP")]
     wanted = EndpointSlice(
         metadata=_meta({"kubernetes.io/service-name": NAME}),
         addressType="IPv6" if ":" in options.advertise_address else "IPv4",

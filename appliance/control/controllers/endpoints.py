@@ -117,7 +117,7 @@ def _addresses(service: Service, group: list[Backend], *, ready: bool) -> list[E
 
 def _port(port: Port) -> EndpointPort:
     return EndpointPort(
-        name=port.name or None,
+        name=port.name,
         protocol=port.protocol,
         port=port.number,
         appProtocol=port.app_protocol,

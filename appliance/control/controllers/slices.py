@@ -7,8 +7,7 @@ so that one pod more or less changes one slice, however many there are.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from appliance.api.kinds.core.endpoints import EndpointPort
-from appliance.api.kinds.discovery.endpointslice import Endpoint, EndpointSlice
+from appliance.api.kinds.discovery.endpointslice import Endpoint, EndpointPort, EndpointSlice
 
 SLICE_MAX = 100
 

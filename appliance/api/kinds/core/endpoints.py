@@ -27,9 +27,9 @@ class EndpointAddress(Message):
 class EndpointPort(Message):
     """One port that endpoints serve."""
 
-    name: Annotated[str | None, F(1, "Name, as in the Service's port; needed if several.")] = None
-    protocol: Annotated[str | None, F(2, "TCP, UDP or SCTP.", default="TCP")] = None
-    port: Annotated[Int32 | None, F(3, "Port number.")] = None
+    name: Annotated[str, F(1, "Name, as in the Service's port; needed if several.")] = ""
+    port: Annotated[Int32, F(2, "Port number.", required=True)] = always(int)
+    protocol: Annotated[str, F(3, "TCP, UDP or SCTP.", default="TCP")] = ""
     appProtocol: Annotated[str | None, F(4, "Protocol spoken on top, such as https.")] = None
 
 
@@ -61,7 +61,7 @@ def _listed(obj: Endpoints) -> Iterator[str]:
         for port in subset.ports:
             for address in subset.addresses:
                 ip = f"[{address.ip}]" if ":" in address.ip else address.ip
-                yield f"{ip}:{port.port or 0}"
+                yield f"{ip}:{port.port}"
 
 
 def _cells(obj: Endpoints, now: float) -> list[Any]:
@@ -113,8 +113,8 @@ def _ports(ports: Sequence[EndpointPort], path: str) -> Iterator[Cause]:
             yield from checks.named(names.dns_label, port.name, f"{here}.name")
         elif len(ports) > 1:
             yield faults.required(f"{here}.name")
-        yield from checks.port(port.port or 0, f"{here}.port")
-        yield from checks.one_of(port.protocol or "", checks.PROTOCOLS, f"{here}.protocol")
+        yield from checks.port(port.port, f"{here}.port")
+        yield from checks.one_of(port.protocol, checks.PROTOCOLS, f"{here}.protocol")
         if port.appProtocol is not None:
             yield from checks.named(names.qualified_name, port.appProtocol, f"{here}.appProtocol")
 

@@ -8,10 +8,9 @@ from appliance.api.errors import Cause
 from appliance.api.kind import Column, Kind
 from appliance.api.kinds import checks
 from appliance.api.kinds.cells import age, first_few
-from appliance.api.kinds.core.endpoints import EndpointPort
 from appliance.api.kinds.core.references import ObjectReference
 from appliance.api.meta import KubeObject
-from appliance.api.schema import F, Message, always, nullable
+from appliance.api.schema import F, Int32, Message, always, nullable
 
 
 class EndpointConditions(Message):
@@ -22,6 +21,15 @@ class EndpointConditions(Message):
         bool | None, F(2, "Answers, even while it is shutting down; null counts as ready.")
     ] = None
     terminating: Annotated[bool | None, F(3, "Is shutting down.")] = None
+
+
+class EndpointPort(Message):
+    """One port that the endpoints of a slice serve; null means every port, or none named."""
+
+    name: Annotated[str | None, F(1, "Name, as in the Service's port; needed if several.")] = None
+    protocol: Annotated[str | None, F(2, "TCP, UDP or SCTP.", default="TCP")] = None
+    port: Annotated[Int32 | None, F(3, "Port number.")] = None
+    appProtocol: Annotated[str | None, F(4, "Protocol spoken on top, such as https.")] = None
 
 
 class ForNode(Message):
