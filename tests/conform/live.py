@@ -1,5 +1,7 @@
 """A whole API server on a free loopback port: MemoryStore, real TLS, an admin kubeconfig.
 
+FOLDER gets the certificates too: ca, serving, admin, and `node` for a node that a test plays.
+
 Used by the fixtures here and in `tests/contract`; by hand, to replay recordings against:
 
     python -m tests.conform.live FOLDER [PORT]     until interrupted; FOLDER/admin.kubeconfig
@@ -7,6 +9,7 @@ Used by the fixtures here and in `tests/contract`; by hand, to replay recordings
 
 import asyncio
 import random
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,12 +21,13 @@ from appliance.control.access.authn import CertificatesAndTokens, StaticToken
 from appliance.control.bootstrap import bootstrap
 from appliance.control.http.app import Parts, build_app
 from appliance.control.http.server import ApiServer
+from appliance.control.http.streams import NodeConnections
 from appliance.control.local import LocalClient
 from appliance.control.options import ControlOptions
 from appliance.control.registry.base import User
 from appliance.control.registry.registry import StoreRegistry
 from appliance.kit.clock import SystemClock
-from appliance.kit.pki import Subject, issue, new_ca
+from appliance.kit.pki import KeyPair, Subject, issue, new_ca
 from appliance.store.memory import MemoryStore
 
 TOKEN = "t0ken"
@@ -47,15 +51,16 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
     clock = SystemClock()
     now = clock.wall()
     ca = new_ca("test-ca", now=now)
-    serving = issue(ca, Subject(common_name="api", sans=("127.0.0.1",), server=True), now=now)
     masters = ("system:masters",)
+    loopback = Subject(common_name="loopback", sans=("127.0.0.1",), server=True)
+    (folder / "ca.crt").write_bytes(ca.cert_pem)
+    for name in ("serving", "node"):
+        _write(folder / name, issue(ca, loopback, now=now))
     admin = issue(ca, Subject(common_name="root", organizations=masters, client=True), now=now)
-    for name, data in (
-        ("ca.crt", ca.cert_pem),
-        ("s.crt", serving.cert_pem),
-        ("s.key", serving.key_pem),
-    ):
-        (folder / name).write_bytes(data)
+    _write(folder / "admin", admin)
+    to_nodes = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+    to_nodes.load_cert_chain(folder / "admin.crt", folder / "admin.key")
+    nodes = NodeConnections(to_nodes)
     store = MemoryStore(clock)
     options = ControlOptions(ring_size=RING, advertise_address="192.0.2.1")
     async with StoreRegistry(
@@ -67,13 +72,18 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
         await client.close()
         await store.compact((await store.status()).revision)
         tokens = [StaticToken(TOKEN, User(name="admin", groups=masters))]
-        parts = Parts(registry=registry, authenticator=CertificatesAndTokens(tokens), clock=clock)
+        parts = Parts(
+            registry=registry,
+            authenticator=CertificatesAndTokens(tokens),
+            clock=clock,
+            nodes=nodes,
+        )
         server = ApiServer(
             build_app(parts),
             host="127.0.0.1",
             port=port,
-            cert_pem_path=folder / "s.crt",
-            key_pem_path=folder / "s.key",
+            cert_pem_path=folder / "serving.crt",
+            key_pem_path=folder / "serving.key",
             client_ca_path=folder / "ca.crt",
         )
         await server.start()
@@ -89,7 +99,13 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
             yield Live(server, registry, access, path)
         finally:
             await server.stop()
+            await nodes.aclose()
     await store.close()
+
+
+def _write(base: Path, pair: KeyPair) -> None:
+    base.with_suffix(".crt").write_bytes(pair.cert_pem)
+    base.with_suffix(".key").write_bytes(pair.key_pem)
 
 
 async def _until_interrupted(folder: Path, port: int) -> None:

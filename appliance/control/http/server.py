@@ -20,8 +20,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 log = structlog.get_logger(__name__)
 
 _STOP_S = 2  # for requests under way; the whole server has 10 s to stop
+_GOODBYE_S = 0.05  # enough to get our half of the goodbye out
 _BACKLOG = 1024  # kubectl and informers open bursts of connections
 _KEEP_ALIVE_S = 90  # Go's client keeps idle connections for 90 s: don't close under its hands
+
+
+class _Config(uvicorn.Config):
+    """uvicorn's configuration, which every connection has, and whether the server stops."""
+
+    stopping = False
 
 
 class _Protocol(HttpToolsProtocol):
@@ -32,6 +39,8 @@ class _Protocol(HttpToolsProtocol):
         self, transport: asyncio.Transport
     ) -> None:
         super().connection_made(transport)
+        if cast("_Config", self.config).stopping:  # its handshake was under way
+            transport.abort()
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(True) if tls is not None else None
         self._stopping = asyncio.Event()
@@ -46,6 +55,18 @@ class _Protocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         super().shutdown()
         self._stopping.set()
+        if self.transport.is_closing():
+            self._abort_soon()
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._stopping.is_set():
+            self._abort_soon()
+
+    def _abort_soon(self) -> None:
+        """Don't wait for the other side's half of TLS' goodbye: idle clients never answer."""
+        self.loop.call_later(_GOODBYE_S, self.transport.abort)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -73,7 +94,7 @@ class ApiServer:
         self._host = host
         self._port = port
         self._context = _tls(cert_pem_path, key_pem_path, client_ca_path)
-        self._config = uvicorn.Config(
+        self._config = _Config(
             app,
             http=_Protocol,
             ws="none",
@@ -121,6 +142,7 @@ class ApiServer:
         """Refuse new connections, end streams, give requests under way a moment."""
         if self._server is not None and self._socket is not None:
             server, self._server = self._server, None
+            self._config.stopping = True
             await server.shutdown(sockets=[self._socket])
 
 
