@@ -7,6 +7,7 @@ from appliance.control.access.steps.base import Attempt, Lookup, Step
 from appliance.control.access.steps.namespaces import NamespaceLifecycle
 from appliance.control.access.steps.nodetaints import DefaultTolerations, TaintNewNodes
 from appliance.control.access.steps.priorities import Priorities
+from appliance.control.access.steps.runtimeclasses import RuntimeClasses
 from appliance.control.access.steps.serviceaccounts import ServiceAccounts
 
 
@@ -18,6 +19,7 @@ def default_chain(lookup: Lookup, rng: random.Random) -> tuple[Step, ...]:
         TaintNewNodes(),
         Priorities(),
         DefaultTolerations(),
+        RuntimeClasses(),
     )
 
 

@@ -14,6 +14,7 @@ from appliance.api.kind import Kind, T
 from appliance.control.registry import metadata
 from appliance.control.registry.base import Call, Stored
 from appliance.control.registry.creating import create
+from appliance.control.registry.owners import forget_times
 from appliance.control.registry.parts import Parts
 from appliance.control.registry.patching import check_revision, decode
 from appliance.control.registry.updating import Rewrite, rewrite
@@ -29,8 +30,12 @@ async def apply(
     name: str,
     call: Call,
     subresource: str = "",
+    owned_through: str = "",
 ) -> tuple[Stored[T], bool]:
-    """Bring an object to what the body states; True where that created it."""
+    """Bring an object to what the body states; True where that created it.
+
+    `owned_through`: the sub-resource that managedFields names, for an apply of a view (scale).
+    """
     if not isinstance(body, dict):
         raise BadRequest("the body of an apply must be an object")
 
@@ -43,7 +48,7 @@ async def apply(
             force=call.force,
             api_version=kind.api_version,
             now=rfc3339(parts.clock.wall()),
-            subresource=subresource,
+            subresource=subresource or owned_through,
         )
         new = decode(kind, plain, call, shown=lambda: go_value(body))
         new.metadata.name = new.metadata.name or name
@@ -51,9 +56,11 @@ async def apply(
         metadata.check_namespace(kind, new.metadata, namespace)
         if old is not None:
             check_revision(kind, new, old)
+        forget_times(new.metadata.managedFields, owned_through)
         return new
 
-    if not subresource and await parts.storage.get(kind, namespace, name) is None:
+    may_create = not subresource and not owned_through
+    if may_create and await parts.storage.get(kind, namespace, name) is None:
         try:
             made = await create(
                 parts, kind, merged(None), namespace=namespace, call=call, record_owners=False

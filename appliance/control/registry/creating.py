@@ -11,6 +11,7 @@ from appliance.control.registry import metadata, owners
 from appliance.control.registry.base import Call, Stored
 from appliance.control.registry.encoding import to_store
 from appliance.control.registry.parts import Parts
+from appliance.control.registry.refusals import Unclassified
 
 _NAME_TRIES = 8
 """A generated name that is taken is drawn anew so often, as upstream does."""
@@ -33,7 +34,7 @@ async def create(
     meta = obj.metadata
     metadata.check_namespace(kind, meta, namespace)
     if meta.resourceVersion:
-        raise errors.BadRequest("resourceVersion should not be set on objects to be created")
+        raise Unclassified("resourceVersion should not be set on objects to be created")
     obj.kind, obj.apiVersion = kind.kind, kind.api_version
     kind.set_defaults(obj)
     if record_owners:

@@ -49,6 +49,11 @@ def check_name(meta: ObjectMeta, name: str) -> None:
     Raises:
         BadRequest: they differ.
     """
+    if not meta.name:
+        raise errors.BadRequest(
+            f"the name of the object ({name} based on URL) was undeterminable: "
+            "name must be provided"
+        )
     if meta.name != name:
         raise errors.BadRequest(
             f"the name of the object ({meta.name}) does not match the name on the URL ({name})"

@@ -31,8 +31,13 @@ def record(
         now=rfc3339(parts.clock.wall()),
         subresource=subresource,
     )
-    if subresource == "scale":
-        for entry in entries:  # a scale is too small to carry times: upstream loses them here
-            if entry.get("subresource") == subresource:
-                entry.pop("time", None)
     new.metadata.managedFields = msgspec.convert(entries, list[ManagedFieldsEntry])
+    forget_times(new.metadata.managedFields, subresource)
+
+
+def forget_times(entries: list[ManagedFieldsEntry], subresource: str) -> None:
+    """A scale is too small to carry times; upstream loses them on the way through it."""
+    if subresource == "scale":
+        for entry in entries:
+            if entry.subresource == subresource:
+                entry.time = None

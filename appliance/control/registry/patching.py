@@ -8,7 +8,7 @@ resourceVersion inside the patch makes it a precondition instead (A77).
 from collections.abc import Callable
 from typing import Any
 
-from appliance.api import codec, errors
+from appliance.api import codec, errors, faults
 from appliance.api.gotext import go_value
 from appliance.api.kind import Kind, T
 from appliance.api.patch_json import json_patch, merge_patch
@@ -80,6 +80,7 @@ def decode(kind: Kind[T], plain: Json, call: Call, *, shown: Callable[[], str]) 
         BadRequest: a value has the wrong type.
         Invalid: there are unknown fields in strict mode.
     """
+    _check_type(kind, plain, shown)
     title = codec.heading(kind.kind, kind.api_version, kind.kind)
     obj, warnings = codec.decode(kind.type, plain, title=title)
     if warnings and call.field_validation == "Strict":
@@ -87,6 +88,14 @@ def decode(kind: Kind[T], plain: Json, call: Call, *, shown: Callable[[], str]) 
     if warnings and call.field_validation != "Ignore":
         warn(call, warnings)
     return obj
+
+
+def _check_type(kind: Kind[Any], plain: Json, shown: Callable[[], str]) -> None:
+    """A patch must not make another kind of object."""
+    version, name = plain.get("apiVersion"), plain.get("kind")
+    if (version, name) != (kind.api_version, kind.kind):
+        why = f'no kind "{name}" is registered for version "{version}" at this path'
+        raise errors.invalid("", "", "", [faults.wrong("patch", shown(), why)])
 
 
 def check_revision(kind: Kind[T], new: T, old: Stored[T]) -> None:

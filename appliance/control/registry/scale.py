@@ -13,6 +13,7 @@ from appliance.api.kinds.autoscaling.scale import Scale, ScaleSpec, ScaleStatus
 from appliance.api.meta import LabelSelector, ObjectMeta
 from appliance.client.base import PatchType, clone
 from appliance.control.registry import metadata
+from appliance.control.registry.applying import apply
 from appliance.control.registry.base import Call, Stored
 from appliance.control.registry.encoding import key_of
 from appliance.control.registry.parts import Parts
@@ -60,14 +61,38 @@ async def update_scale(parts: Parts, target: Target, scale: Scale) -> Stored[Sca
 async def patch_scale(parts: Parts, target: Target, how: PatchType, body: Any) -> Stored[Scale]:
     """Change the scale by a patch of the small view."""
 
+    if how is PatchType.APPLY:
+        return await _apply(parts, target, body)
+
     def change(old: Stored[Any]) -> Scale:
-        # an apply of a whole Scale says no more than a merge of it
-        way = PatchType.MERGE if how is PatchType.APPLY else how
-        plain = patched(Scale, codec.to_plain(scale_of(old).obj), way, body)
+        plain = patched(Scale, codec.to_plain(scale_of(old).obj), how, body)
         scale, _warnings = codec.decode(Scale, plain)
         return scale
 
     return await _set(parts, target, change)
+
+
+async def _apply(parts: Parts, target: Target, body: Any) -> Stored[Scale]:
+    """What the Scale states is stated of the object behind it."""
+    stated, _warnings = codec.decode(Scale, body)
+    _check(stated)
+    kind = target.kind
+    whole = {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": {"name": target.name},
+        "spec": {"replicas": stated.spec.replicas},
+    }
+    after, _created = await apply(
+        parts,
+        kind,
+        whole,
+        namespace=target.namespace,
+        name=target.name,
+        call=target.call,
+        owned_through="scale",
+    )
+    return scale_of(after)
 
 
 async def _set(

@@ -44,6 +44,7 @@ class ServiceStrategy(Strategy):
     async def allocate(self, new: Service, old: Service | None, *, dry_run: bool) -> None:
         wants_address = needs_cluster_ip(new.spec)
         if wants_address:
+            _refuse_second_family(new)
             _set_families(new.spec, f"IPv{self._network.version}")
         wants_ports = needs_node_ports(new.spec)
         if old is not None and _is_settled(new.spec, old.spec):
@@ -143,6 +144,14 @@ def _is_settled(new: ServiceSpec, old: ServiceSpec) -> bool:
     return same_address and same_ports
 
 
+def _refuse_second_family(service: Service) -> None:
+    spec = service.spec
+    by_hand = spec.clusterIP == HEADLESS and not spec.selector
+    if spec.ipFamilyPolicy == "RequireDualStack" and not by_hand:
+        why = "this cluster is not configured for dual-stack services"
+        _refuse(service, [faults.wrong("spec.ipFamilyPolicy", spec.ipFamilyPolicy, why)])
+
+
 def _set_families(spec: ServiceSpec, family: str) -> None:
     """Fill in what follows from a cluster with one family of addresses."""
     if spec.clusterIP == HEADLESS:
@@ -153,8 +162,6 @@ def _set_families(spec: ServiceSpec, family: str) -> None:
             return
     if spec.clusterIP and not spec.clusterIPs:
         spec.clusterIPs = [spec.clusterIP]
-    if spec.ipFamilyPolicy == "RequireDualStack" and spec.clusterIP != HEADLESS:
-        return  # validation refuses it
     spec.ipFamilyPolicy = spec.ipFamilyPolicy or "SingleStack"
     spec.ipFamilies = spec.ipFamilies or [family]
 
