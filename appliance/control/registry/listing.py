@@ -16,6 +16,7 @@ from appliance.api.kind import Kind, T
 from appliance.control.registry.base import Query, Stored, StoredPage
 from appliance.control.registry.encoding import key_of, object_key, store_key
 from appliance.control.registry.pages import decode_continue, encode_continue
+from appliance.control.registry.refusals import Unclassified
 from appliance.control.registry.selection import Selection, select
 from appliance.control.registry.storage import Storage
 from appliance.store import errors as store_errors
@@ -152,13 +153,22 @@ def parse_revision(text: str) -> int:
     return int(text or 0)
 
 
+def parse_start(text: str) -> int:
+    """Read the resourceVersion of a get or a watch; nonsense is answered with a bare 500 there."""
+    try:
+        return parse_revision(text)
+    except errors.BadRequest as error:
+        message = error.message.removeprefix("invalid resource version: ")
+        raise Unclassified(message) from error
+
+
 async def check_reached(storage: Storage, resource_version: str) -> None:
     """Refuse a revision that has not happened yet.
 
     Raises:
         BadRequest, Timeout: it is no number, or lies in the future.
     """
-    wanted, newest = parse_revision(resource_version), await storage.revision()
+    wanted, newest = parse_start(resource_version), await storage.revision()
     if wanted > newest:
         raise too_large(wanted, newest)
 

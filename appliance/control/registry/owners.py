@@ -10,7 +10,7 @@ import msgspec
 from appliance.api import codec
 from appliance.api.kind import Kind
 from appliance.api.managedfields import on_update
-from appliance.api.meta import ManagedFieldsEntry
+from appliance.api.meta import KubeObject, ManagedFieldsEntry
 from appliance.control.registry.base import Call
 from appliance.control.registry.parts import Parts
 from appliance.kit.clock import rfc3339
@@ -33,6 +33,21 @@ def record(
     )
     new.metadata.managedFields = msgspec.convert(entries, list[ManagedFieldsEntry])
     forget_times(new.metadata.managedFields, subresource)
+
+
+def same_but_for_times(new: KubeObject, old: KubeObject) -> bool:
+    """Whether a write changes nothing but when a manager last wrote."""
+    if new == old:
+        return True
+    ours, theirs = new.metadata.managedFields, old.metadata.managedFields
+    if len(ours) != len(theirs) or not all(map(_same_entry, ours, theirs)):
+        return False
+    meta = msgspec.structs.replace(new.metadata, managedFields=theirs)
+    return msgspec.structs.replace(new, metadata=meta) == old
+
+
+def _same_entry(one: ManagedFieldsEntry, other: ManagedFieldsEntry) -> bool:
+    return msgspec.structs.replace(one, time=other.time) == other
 
 
 def forget_times(entries: list[ManagedFieldsEntry], subresource: str) -> None:

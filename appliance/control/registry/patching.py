@@ -92,7 +92,8 @@ def decode(kind: Kind[T], plain: Json, call: Call, *, shown: Callable[[], str]) 
 
 def _check_type(kind: Kind[Any], plain: Json, shown: Callable[[], str]) -> None:
     """A patch must not make another kind of object."""
-    version, name = plain.get("apiVersion"), plain.get("kind")
+    version = plain.get("apiVersion") or kind.api_version
+    name = plain.get("kind") or kind.kind
     if (version, name) != (kind.api_version, kind.kind):
         why = f'no kind "{name}" is registered for version "{version}" at this path'
         raise errors.invalid("", "", "", [faults.wrong("patch", shown(), why)])

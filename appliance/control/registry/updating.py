@@ -144,7 +144,7 @@ async def _write(parts: Parts, wanted: Rewrite[T], old: Stored[T], new: T) -> St
             metadata.refused(kind, wanted.name, faults_of_update(wanted, new, old.obj))
             warn(wanted.call, kind.warn(new))
         new.metadata.resourceVersion = old.obj.metadata.resourceVersion
-        if new == old.obj:  # nothing changes, so the revision stays (A33)
+        if owners.same_but_for_times(new, old.obj):  # then the revision stays (A33)
             return old
         if wanted.call.dry_run:
             return unstored(kind, new, old.revision)

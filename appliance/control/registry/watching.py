@@ -5,14 +5,12 @@ The watch attaches itself to the kind's cache at the first read and lets go when
 
 from typing import Generic
 
-from appliance.api.errors import BadRequest
 from appliance.api.kind import Kind, T
 from appliance.client.base import EventType
 from appliance.control.options import ControlOptions
 from appliance.control.registry.base import Query, StoredEvent
 from appliance.control.registry.encoding import marker
-from appliance.control.registry.listing import check_watch, parse_revision, too_large
-from appliance.control.registry.refusals import Unclassified
+from appliance.control.registry.listing import check_watch, parse_start, too_large
 from appliance.control.registry.selection import select
 from appliance.control.registry.storage import Storage
 from appliance.control.registry.watchcache import Backlog, KindCache
@@ -28,7 +26,7 @@ class KindWatch(Generic[T]):
         self._storage = storage
         self._query = query
         self._cache: KindCache[T] = storage.cache(kind)
-        self._since = _since(query.resource_version)
+        self._since = parse_start(query.resource_version)
         self._backlog: Backlog[T] = Backlog(
             select(kind, query), options.watcher_backlog, bookmarks=query.bookmarks
         )
@@ -73,15 +71,6 @@ class KindWatch(Generic[T]):
         if self._query.initial_events is not None:
             return self._query.initial_events
         return self._since == 0
-
-
-def _since(text: str) -> int:
-    """Read the revision to start after; upstream answers nonsense with a bare 500 here."""
-    try:
-        return parse_revision(text)
-    except BadRequest as error:
-        message = error.message.removeprefix("invalid resource version: ")
-        raise Unclassified(message) from error
 
 
 async def send_bookmarks(cache: KindCache[T], newest: int) -> None:
