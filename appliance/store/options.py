@@ -40,6 +40,9 @@ class StoreOptions:
     inline_commit_below_s: float = 0.002
     """A lone write commits on the loop while commits take less than this; saves a thread hop."""
 
+    keep_history_s: float = 300.0
+    """Older history is compacted by the store itself; 0: only when a client asks for it."""
+
     compact_step: int = 200
     """Keys looked at, or rows deleted, between two yields of a compaction."""
 

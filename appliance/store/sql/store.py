@@ -31,6 +31,7 @@ from appliance.store.expiry import Expiry
 from appliance.store.hub import Hub
 from appliance.store.mvcc import txn
 from appliance.store.options import StoreOptions
+from appliance.store.retention import Retention
 from appliance.store.sql import tables
 from appliance.store.sql.compactor import Checkpointer, Compactor
 from appliance.store.sql.engine import Database, unusable
@@ -80,6 +81,9 @@ class SqlStore:
         self._leases = self._keyspace.leases
         self._expiry = Expiry(self._leases, self.lease_revoke, clock, self._tasks)
         self._expiry.changed()
+        self._retention = Retention(self.compact, options.keep_history_s, clock, self._tasks)
+        if self._keyspace.index.compactable():
+            self._retention.wrote(self._committed.revision)
         self._closed = False
 
     async def range(self, request: Range) -> RangeResult:
@@ -209,13 +213,16 @@ class SqlStore:
         if not written.changes and not statements and not self._writer.busy:
             return applied.result
         undo_reserve = self._reserve(written, statements)
-        statements += self._rows(written, author)
+        rows = self._rows(written, author)
+        statements += rows
 
         def committed() -> None:
             if written.changes:
                 keyspace.commit(written)
                 self._committed.revision = written.revision
                 self._hub.publish(written.revision, written.events())
+            if rows:
+                self._retention.wrote(written.revision)
 
         def failed() -> None:
             keyspace.undo(written)
