@@ -6,15 +6,15 @@ import secrets
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pyroute2 import AsyncIPRoute, netns
+from pyroute2 import AsyncIPRoute
 
+from appliance.kit.netns import socket_inside
 from appliance.kit.nftables import Nft, nft_usable
 from appliance.node.network.base import Network, NetworkFault, NoAddressLeft, PodLink
 from appliance.node.network.bridge import BridgeNetwork
@@ -83,19 +83,11 @@ def bridge(room: Room) -> Room:
     return room
 
 
-def socket_in(pid: int) -> socket.socket:
-    """A TCP socket of another network namespace; it stays there when its maker is gone."""
-    made: list[socket.socket] = []
-
-    def make() -> None:
-        netns.setns(f"/proc/{pid}/ns/net")
-        made.append(socket.socket())
-
-    thread = threading.Thread(target=make)
-    thread.start()
-    thread.join()
-    made[0].settimeout(5)
-    return made[0]
+async def socket_in(pid: int) -> socket.socket:
+    """A TCP socket of another network namespace."""
+    made = await socket_inside(pid)
+    made.settimeout(5)
+    return made
 
 
 def sender_seen(listening: socket.socket, asking: socket.socket, address: str) -> str:
@@ -189,10 +181,14 @@ async def test_pods_reach_one_another_and_the_host_by_their_own_address(
     await bridge.network.set_up(bridge.pod_cidr)
     pids = [spawn(), spawn()]
     one, two = [await bridge.network.attach(PodLink(pod_uid=str(pid), pid=pid)) for pid in pids]
-    assert sender_seen(socket_in(pids[1]), socket_in(pids[0]), two.address) == one.address
-    assert sender_seen(socket.socket(), socket_in(pids[0]), one.gateway) == one.address
-    assert sender_seen(socket_in(pids[0]), socket.socket(), one.address) == one.gateway
-    assert sender_seen(socket_in(pids[0]), socket_in(pids[0]), "127.0.0.1") == "127.0.0.1"
+    assert (
+        sender_seen(await socket_in(pids[1]), await socket_in(pids[0]), two.address) == one.address
+    )
+    assert sender_seen(socket.socket(), await socket_in(pids[0]), one.gateway) == one.address
+    assert sender_seen(await socket_in(pids[0]), socket.socket(), one.address) == one.gateway
+    assert (
+        sender_seen(await socket_in(pids[0]), await socket_in(pids[0]), "127.0.0.1") == "127.0.0.1"
+    )
 
 
 @pytest.fixture
@@ -222,7 +218,7 @@ async def test_what_leaves_the_cluster_bears_the_hosts_address(
     pid = spawn()
     await bridge.network.attach(PodLink(pod_uid="one", pid=pid))
 
-    seen = sender_seen(socket_in(outside), socket_in(pid), f"{OUTSIDE}.2")
+    seen = sender_seen(await socket_in(outside), await socket_in(pid), f"{OUTSIDE}.2")
     assert seen == f"{OUTSIDE}.1"
 
 
@@ -232,7 +228,7 @@ async def test_setting_up_twice_changes_nothing_for_pods(bridge: Room, spawn: Sp
     _, two = [await bridge.network.attach(PodLink(pod_uid=str(p), pid=p)) for p in pids]
     await bridge.again().set_up(bridge.pod_cidr)
 
-    assert sender_seen(socket_in(pids[1]), socket_in(pids[0]), two.address)
+    assert sender_seen(await socket_in(pids[1]), await socket_in(pids[0]), two.address)
 
 
 async def test_clean_up_leaves_nothing(bridge: Room, spawn: Spawn, tmp_path: Path) -> None:

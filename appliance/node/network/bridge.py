@@ -17,6 +17,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ import structlog
 from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from appliance.kit.netns import socket_inside
 from appliance.kit.nftables import Nft, NftError, NftMissing
 from appliance.node.network import rules
 from appliance.node.network.base import Attachment, NetworkFault, PodLink
@@ -204,14 +206,23 @@ class BridgeNetwork:
 @asynccontextmanager
 async def _kernel(pid: int | None = None) -> AsyncIterator[Any]:
     """A netlink socket, here or in a process's network namespace; its errors become ours."""
-    namespace = {} if pid is None else {"netns": f"/proc/{pid}/ns/net"}
     try:
-        async with AsyncIPRoute(**namespace) as kernel:
+        made = {} if pid is None else {"fileno": await _netlink_inside(pid)}
+        async with AsyncIPRoute(**made) as kernel:
             yield kernel
     except NetlinkError as error:
         raise NetworkFault(f"the kernel refused a change of the pod network: {error}") from error
-    except FileNotFoundError as error:
+
+
+async def _netlink_inside(pid: int) -> int:
+    """A netlink socket's number; whoever takes it owns it. (The library's own way forks us.)"""
+    try:
+        made = await socket_inside(
+            pid, socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+        )
+    except ProcessLookupError as error:
         raise NetworkFault(f"process {pid} has ended; its pod needs a new sandbox") from error
+    return made.detach()
 
 
 async def _index(kernel: Any, name: str) -> int:

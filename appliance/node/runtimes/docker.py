@@ -42,7 +42,7 @@ from appliance.node.runtimes.base import (
     Unreachable,
 )
 from appliance.node.runtimes.streams import EngineStreams, Frames, Lines
-from appliance.node.runtimes.threads import QUICK_DEADLINE_S, QUICK_THREADS, SLOW_THREADS, Threads
+from appliance.node.runtimes.threads import POOLED_CONNECTIONS, QUICK_DEADLINE_S, Threads
 from appliance.node.runtimes.values import (
     container_config,
     container_of,
@@ -88,7 +88,7 @@ class DockerRuntime:
         """Make a container with one request."""
         config = container_config(spec, may_lower_oom_score=may_raise_limits())
         try:
-            made = await self._quick(
+            made = await self._heavy(
                 lambda api: api.create_container_from_config(config, spec.name)
             )
         except NotThere as error:
@@ -105,7 +105,7 @@ class DockerRuntime:
     async def start(self, container_id: str) -> None:
         """Start it; starting what runs is fine."""
         try:
-            await self._quick(lambda api: api.start(container_id))
+            await self._heavy(lambda api: api.start(container_id))
         except (NotThere, Unreachable):
             raise
         except RuntimeFault as error:
@@ -129,7 +129,7 @@ class DockerRuntime:
     async def remove(self, container_id: str) -> None:
         """Remove by force; what is gone is fine."""
         try:
-            await self._quick(lambda api: api.remove_container(container_id, v=True, force=True))
+            await self._heavy(lambda api: api.remove_container(container_id, v=True, force=True))
         except NotThere:
             return
         except RuntimeFault as error:
@@ -266,6 +266,9 @@ class DockerRuntime:
     async def _quick(self, call: Callable[[Any], T]) -> T:
         return await self._threads.quick(partial(self._translated, call))
 
+    async def _heavy(self, call: Callable[[Any], T]) -> T:
+        return await self._threads.heavy(partial(self._translated, call))
+
     async def _slow(self, call: Callable[[Any], T], timeout_s: float) -> T:
         return await self._threads.slow(partial(self._translated, call), timeout_s)
 
@@ -300,7 +303,7 @@ def _client(endpoint: str) -> docker.APIClient:
     if endpoint.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as probe:  # the SDK leaves its own open if this fails
             probe.connect(endpoint.removeprefix("unix://"))
-    timeout_s, threads = int(QUICK_DEADLINE_S), QUICK_THREADS + SLOW_THREADS
+    timeout_s, threads = int(QUICK_DEADLINE_S), POOLED_CONNECTIONS
     client = docker.APIClient(endpoint, version="auto", timeout=timeout_s, max_pool_size=threads)
     if endpoint.startswith("unix://"):
         path = endpoint.removeprefix("unix://")

@@ -42,7 +42,7 @@ from appliance.node.runtimes.base import (
 )
 from appliance.node.runtimes.podman_spec import create_body
 from appliance.node.runtimes.streams import EngineStreams, Frames, Lines, refused
-from appliance.node.runtimes.threads import QUICK_DEADLINE_S, QUICK_THREADS, SLOW_THREADS, Threads
+from appliance.node.runtimes.threads import POOLED_CONNECTIONS, QUICK_DEADLINE_S, Threads
 from appliance.node.runtimes.values import container_of, image_of, log_params
 
 API_VERSION = "4.0.0"
@@ -80,7 +80,7 @@ class PodmanRuntime:
         """Make a container with one request."""
         body = create_body(spec, may_raise_limits=may_raise_limits())
         try:
-            made = await self._quick("POST", "/containers/create", body=body)
+            made = await self._heavy("POST", "/containers/create", body=body)
         except Unreachable:
             raise
         except RuntimeFault as error:  # a missing image comes with status 500, not 404
@@ -92,7 +92,7 @@ class PodmanRuntime:
     async def start(self, container_id: str) -> None:
         """Start it; starting what runs is fine."""
         try:
-            await self._quick("POST", f"/containers/{container_id}/start")
+            await self._heavy("POST", f"/containers/{container_id}/start")
         except (NotThere, Unreachable):
             raise
         except RuntimeFault as error:
@@ -118,7 +118,7 @@ class PodmanRuntime:
         """Remove by force and at once; what is gone is fine."""
         params = {"force": "true", "v": "true", "timeout": "0"}
         try:
-            await self._quick("DELETE", f"/containers/{container_id}", params)
+            await self._heavy("DELETE", f"/containers/{container_id}", params)
         except NotThere:
             return
 
@@ -242,10 +242,23 @@ class PodmanRuntime:
         *,
         body: Any = None,
     ) -> Any:
-        call = partial(
-            self._call, method, path, params=params, body=body, timeout_s=QUICK_DEADLINE_S
-        )
-        return await self._threads.quick(call)
+        return await self._threads.quick(self._bound(method, path, params, body=body))
+
+    async def _heavy(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        body: Any = None,
+    ) -> Any:
+        return await self._threads.heavy(self._bound(method, path, params, body=body))
+
+    def _bound(
+        self, method: str, path: str, params: Mapping[str, str] | None, *, body: Any
+    ) -> Callable[[], Any]:
+        deadline_s = QUICK_DEADLINE_S
+        return partial(self._call, method, path, params=params, body=body, timeout_s=deadline_s)
 
     def _call(
         self,
@@ -288,7 +301,7 @@ class PodmanRuntime:
                     base_url=self._endpoint,
                     version=API_VERSION,
                     num_pools=1,
-                    max_pool_size=QUICK_THREADS + SLOW_THREADS,
+                    max_pool_size=POOLED_CONNECTIONS,
                 )
             return self._client
 

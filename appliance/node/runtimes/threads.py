@@ -1,9 +1,9 @@
 """A blocking SDK behind async calls: bounded pools and deadlines.
 
-The Docker and Podman drivers make every SDK call through here. Two pools, because they wait for
-different things: `quick` calls are the engine's own work (create, inspect: 4 threads suffice on
-2 cores, more only make each call slower; measured), `slow` ones wait for containers, registries
-or disks (stop with its grace, pull, load) and must not keep the quick ones out.
+The Docker and Podman drivers make every SDK call through here. Three pools, because the calls
+cost different things and must not keep one another out: `quick` ones are looks (2 ms), `heavy`
+ones make and start containers (200 ms of the machine's work: 4 threads suffice on 2 cores, more
+only make each pod slower; measured), `slow` ones wait for containers to end (stop and its grace).
 
 A deadline frees the caller at once; the thread comes free when the SDK's own time-out, which
 the drivers set no later, ends the request. Streams need no threads: see `streams.py`.
@@ -17,7 +17,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 QUICK_THREADS = 4
+HEAVY_THREADS = 4
 SLOW_THREADS = 32  # pods that may be ending at the same time before the next has to wait
+POOLED_CONNECTIONS = QUICK_THREADS + HEAVY_THREADS + SLOW_THREADS  # one for each thread
 QUICK_DEADLINE_S = 60.0  # an engine that starts 30 containers at once answers after 10 s
 
 
@@ -26,18 +28,27 @@ class Threads:
 
     def __init__(self, name: str, quick: int = QUICK_THREADS, slow: int = SLOW_THREADS) -> None:
         self._quick = ThreadPoolExecutor(quick, thread_name_prefix=f"{name}-quick")
+        self._heavy = ThreadPoolExecutor(HEAVY_THREADS, thread_name_prefix=f"{name}-heavy")
         self._slow = ThreadPoolExecutor(slow, thread_name_prefix=f"{name}-slow")
 
     async def quick(self, call: Callable[[], T], timeout_s: float = QUICK_DEADLINE_S) -> T:
-        """Run a call that only costs the engine's own time.
+        """Run a call that looks at something.
 
         Raises:
             TimeoutError: no answer in time.
         """
         return await _within(self._quick, call, timeout_s)
 
+    async def heavy(self, call: Callable[[], T], timeout_s: float = QUICK_DEADLINE_S) -> T:
+        """Run a call that makes, starts or removes a container.
+
+        Raises:
+            TimeoutError: no answer in time.
+        """
+        return await _within(self._heavy, call, timeout_s)
+
     async def slow(self, call: Callable[[], T], timeout_s: float) -> T:
-        """Run a call that waits for something outside the engine.
+        """Run a call that waits for something outside the engine, such as a container's end.
 
         Raises:
             TimeoutError: no answer in time.
@@ -46,7 +57,7 @@ class Threads:
 
     def close(self) -> None:
         """Take no more calls; idle threads end now, busy ones after their call."""
-        for pool in (self._quick, self._slow):
+        for pool in (self._quick, self._heavy, self._slow):
             pool.shutdown(wait=False, cancel_futures=True)
 
 
