@@ -36,7 +36,7 @@ class NamespaceCondition(Message):
 class NamespaceStatus(Message):
     """Whether a namespace is in use or going away."""
 
-    phase: Annotated[str, F(1, "Active or Terminating.")] = ""
+    phase: Annotated[str, F(1, "Active or Terminating.", enum=("Active", "Terminating"))] = ""
     conditions: Annotated[
         list[NamespaceCondition],
         F(

@@ -37,7 +37,13 @@ class Taint(Message):
     key: Annotated[str, F(1, "Name of the taint.", required=True)] = always(str)
     value: Annotated[str, F(2, "Value that goes with the key.")] = ""
     effect: Annotated[
-        str, F(3, "NoSchedule, PreferNoSchedule, or NoExecute, which also evicts.", required=True)
+        str,
+        F(
+            3,
+            "NoSchedule, PreferNoSchedule, or NoExecute, which also evicts.",
+            enum=("NoExecute", "NoSchedule", "PreferNoSchedule"),
+            required=True,
+        ),
     ] = always(str)
     timeAdded: Annotated[
         Time | None, F(4, "When a NoExecute taint was put on; tolerationSeconds counts from here.")
@@ -287,6 +293,12 @@ def _cells(obj: Node, now: float) -> list[Any]:
 def _set_defaults(obj: Node) -> None:
     if not obj.status.allocatable:
         obj.status.allocatable = dict(obj.status.capacity)
+    # podCIDR is the first of podCIDRs; whoever writes one writes both. The older name wins.
+    spec = obj.spec
+    if spec.podCIDR and spec.podCIDRs[:1] != [spec.podCIDR]:
+        spec.podCIDRs = [spec.podCIDR]
+    elif spec.podCIDRs and not spec.podCIDR:
+        spec.podCIDR = spec.podCIDRs[0]
 
 
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")

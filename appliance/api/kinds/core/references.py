@@ -105,9 +105,15 @@ class NodeSelectorRequirement(Message):
     """One test on a node."""
 
     key: Annotated[str, F(1, "Label, or field, that is tested.", required=True)] = always(str)
-    operator: Annotated[str, F(2, "In, NotIn, Exists, DoesNotExist, Gt or Lt.", required=True)] = (
-        always(str)
-    )
+    operator: Annotated[
+        str,
+        F(
+            2,
+            "In, NotIn, Exists, DoesNotExist, Gt or Lt.",
+            enum=("DoesNotExist", "Exists", "Gt", "In", "Lt", "NotIn"),
+            required=True,
+        ),
+    ] = always(str)
     values: Annotated[
         list[str],
         F(3, "Values for In and NotIn; one number for Gt and Lt; else none.", list_type="atomic"),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from appliance.api import faults
+from appliance.api import faults, names
 from appliance.api.errors import Cause
 from appliance.api.kind import Column, Kind, Subresource
 from appliance.api.kinds import checks
@@ -10,6 +10,7 @@ from appliance.api.kinds.cells import age, pairs
 from appliance.api.kinds.core.pod.defaults import set_spec_defaults
 from appliance.api.kinds.core.pod.spec import PodTemplateSpec
 from appliance.api.kinds.core.pod.validate import template as check_template
+from appliance.api.kinds.core.pod.warnings import warn_spec
 from appliance.api.meta import KubeObject
 from appliance.api.schema import F, Int32, Int64, Message, Time, always, nullable
 
@@ -150,6 +151,19 @@ def _validate_status(new: ReplicationController, _old: ReplicationController) ->
     return found
 
 
+def _warn(obj: ReplicationController) -> list[str]:
+    name = obj.metadata.name
+    found = []
+    if why := names.dns_label(name):
+        found.append(
+            "metadata.name: this is used in Pod names and hostnames, which can result in surprising"
+            f" behavior; a DNS label is recommended: [{' '.join(why)}]"
+        )
+    if obj.spec.template:
+        found += warn_spec(obj.spec.template.spec, "spec.template.spec")
+    return found
+
+
 REPLICATION_CONTROLLER = Kind(
     group="",
     version="v1",
@@ -183,5 +197,6 @@ REPLICATION_CONTROLLER = Kind(
     validate=_validate,
     validate_update=_validate_update,
     validate_status=_validate_status,
+    warn=_warn,
     selectable_fields={"status.replicas": lambda obj: str(obj.status.replicas)},
 )

@@ -33,7 +33,9 @@ class PortStatus(Message):
     """How a port of a balancer is."""
 
     port: Annotated[Int32, F(1, "Port number.", required=True)] = always(int)
-    protocol: Annotated[str, F(2, "Its protocol.", required=True)] = always(str)
+    protocol: Annotated[str, F(2, "Its protocol.", enum=("SCTP", "TCP", "UDP"), required=True)] = (
+        always(str)
+    )
     error: Annotated[str | None, F(3, "What is wrong with it, as CamelCase or domain/word.")] = None
 
 

@@ -9,7 +9,9 @@ class ServicePort(Message):
     """A port of a Service."""
 
     name: Annotated[str, F(1, "Name; needed where there are several. Slices and DNS use it.")] = ""
-    protocol: Annotated[str, F(2, "TCP, UDP or SCTP.")] = ""
+    protocol: Annotated[
+        str, F(2, "TCP, UDP or SCTP.", enum=("SCTP", "TCP", "UDP"), default="TCP")
+    ] = ""
     appProtocol: Annotated[
         str | None, F(6, "Protocol spoken on top, such as kubernetes.io/h2c; a hint for proxies.")
     ] = None
@@ -68,7 +70,14 @@ class ServiceSpec(Message):
         list[str],
         F(18, "Addresses, one for each family; clusterIP is the first.", list_type="atomic"),
     ] = []
-    type: Annotated[str, F(4, "ClusterIP, NodePort, LoadBalancer or ExternalName.")] = ""
+    type: Annotated[
+        str,
+        F(
+            4,
+            "ClusterIP, NodePort, LoadBalancer or ExternalName.",
+            enum=("ClusterIP", "ExternalName", "LoadBalancer", "NodePort"),
+        ),
+    ] = ""
     externalIPs: Annotated[
         list[str],
         F(
@@ -77,7 +86,9 @@ class ServiceSpec(Message):
             list_type="atomic",
         ),
     ] = []
-    sessionAffinity: Annotated[str, F(7, "ClientIP keeps a client with one pod; else None.")] = ""
+    sessionAffinity: Annotated[
+        str, F(7, "ClientIP keeps a client with one pod; else None.", enum=("ClientIP", "None"))
+    ] = ""
     loadBalancerIP: Annotated[
         str, F(8, "Address wished of a balancer; its maker may ignore it.")
     ] = ""
@@ -86,7 +97,12 @@ class ServiceSpec(Message):
     ] = []
     externalName: Annotated[str, F(10, "Name that DNS answers with, for type ExternalName.")] = ""
     externalTrafficPolicy: Annotated[
-        str, F(11, "Local: nodes hand outside traffic to own pods only; else Cluster.")
+        str,
+        F(
+            11,
+            "Local: nodes hand outside traffic to own pods only; else Cluster.",
+            enum=("Cluster", "Local"),
+        ),
     ] = ""
     healthCheckNodePort: Annotated[
         Int32, F(12, "Port that tells balancers whether a node has pods of it.")
@@ -102,7 +118,12 @@ class ServiceSpec(Message):
         F(19, "IPv4, IPv6 or both, the first being that of clusterIP.", list_type="atomic"),
     ] = []
     ipFamilyPolicy: Annotated[
-        str | None, F(17, "SingleStack, PreferDualStack or RequireDualStack.")
+        str | None,
+        F(
+            17,
+            "SingleStack, PreferDualStack or RequireDualStack.",
+            enum=("PreferDualStack", "RequireDualStack", "SingleStack"),
+        ),
     ] = None
     allocateLoadBalancerNodePorts: Annotated[
         bool | None, F(20, "False: a balancer needs no node ports.")
@@ -111,7 +132,8 @@ class ServiceSpec(Message):
         str | None, F(21, "Whose balancer it shall be; cannot change.")
     ] = None
     internalTrafficPolicy: Annotated[
-        str | None, F(22, "Local: traffic from a node stays on it; else Cluster.")
+        str | None,
+        F(22, "Local: traffic from a node stays on it; else Cluster.", enum=("Cluster", "Local")),
     ] = None
     trafficDistribution: Annotated[
         str | None, F(23, "Wish for near endpoints: PreferSameZone or PreferSameNode.")

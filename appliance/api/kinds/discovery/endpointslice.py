@@ -83,9 +83,10 @@ class Endpoint(Message):
 class EndpointSlice(KubeObject):
     """Some of the endpoints of a Service, all of one address family and with the same ports."""
 
-    addressType: Annotated[str, F(4, "IPv4, IPv6 or FQDN; cannot change.", required=True)] = always(
-        str
-    )
+    addressType: Annotated[
+        str,
+        F(4, "IPv4, IPv6 or FQDN; cannot change.", enum=("FQDN", "IPv4", "IPv6"), required=True),
+    ] = always(str)
     endpoints: Annotated[
         list[Endpoint] | None, F(2, "The endpoints, at most 1000.", list_type="atomic")
     ] = nullable()

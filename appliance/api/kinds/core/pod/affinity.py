@@ -95,9 +95,16 @@ class Toleration(Message):
     """Lets a pod run in spite of a taint."""
 
     key: Annotated[str, F(1, "Key of the taint; empty with Exists matches every taint.")] = ""
-    operator: Annotated[str, F(2, "Equal, or Exists for any value.")] = ""
+    operator: Annotated[str, F(2, "Equal, or Exists for any value.", enum=("Equal", "Exists"))] = ""
     value: Annotated[str, F(3, "Value of the taint, for Equal.")] = ""
-    effect: Annotated[str, F(4, "Effect of the taint; empty matches all.")] = ""
+    effect: Annotated[
+        str,
+        F(
+            4,
+            "Effect of the taint; empty matches all.",
+            enum=("NoExecute", "NoSchedule", "PreferNoSchedule"),
+        ),
+    ] = ""
     tolerationSeconds: Annotated[
         Int64 | None, F(5, "How long the pod may stay under NoExecute; for ever unless said.")
     ] = None
@@ -113,17 +120,33 @@ class TopologySpreadConstraint(Message):
         str, F(2, "Node label: nodes with the same value count as one place.", required=True)
     ] = always(str)
     whenUnsatisfiable: Annotated[
-        str, F(3, "DoNotSchedule, or ScheduleAnyway where it is a wish.", required=True)
+        str,
+        F(
+            3,
+            "DoNotSchedule, or ScheduleAnyway where it is a wish.",
+            enum=("DoNotSchedule", "ScheduleAnyway"),
+            required=True,
+        ),
     ] = always(str)
     labelSelector: Annotated[LabelSelector | None, F(4, "Labels of the pods that are counted.")] = (
         None
     )
     minDomains: Annotated[Int32 | None, F(5, "How many places there must be.")] = None
     nodeAffinityPolicy: Annotated[
-        str | None, F(6, "Honor: count only nodes that the pod may run on; or Ignore.")
+        str | None,
+        F(
+            6,
+            "Honor: count only nodes that the pod may run on; or Ignore.",
+            enum=("Honor", "Ignore"),
+        ),
     ] = None
     nodeTaintsPolicy: Annotated[
-        str | None, F(7, "Honor: count only nodes whose taints it tolerates; or Ignore.")
+        str | None,
+        F(
+            7,
+            "Honor: count only nodes whose taints it tolerates; or Ignore.",
+            enum=("Honor", "Ignore"),
+        ),
     ] = None
     matchLabelKeys: Annotated[
         list[str], F(8, "Labels whose values must be those of the pod itself.", list_type="atomic")

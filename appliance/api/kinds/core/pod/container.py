@@ -23,7 +23,9 @@ class ContainerPort(Message):
     containerPort: Annotated[
         Int32, F(3, "Port number in the pod, from 1 to 65535.", required=True)
     ] = always(int)
-    protocol: Annotated[str, F(4, "TCP, UDP or SCTP.")] = ""
+    protocol: Annotated[
+        str, F(4, "TCP, UDP or SCTP.", enum=("SCTP", "TCP", "UDP"), default="TCP")
+    ] = ""
     hostIP: Annotated[str, F(5, "Address of the node that the host port is bound to.")] = ""
 
 
@@ -141,7 +143,12 @@ class VolumeMount(Message):
     ] = always(str)
     subPath: Annotated[str, F(4, "Path in the volume that is mounted, instead of its root.")] = ""
     mountPropagation: Annotated[
-        str | None, F(5, "Whether later mounts show: None, HostToContainer or Bidirectional.")
+        str | None,
+        F(
+            5,
+            "Whether later mounts show: None, HostToContainer or Bidirectional.",
+            enum=("Bidirectional", "HostToContainer", "None"),
+        ),
     ] = None
     subPathExpr: Annotated[
         str, F(6, "subPath in which $(NAME) stands for variables of the container.")
@@ -244,10 +251,20 @@ class ContainerFields(Message):
     ] = None
     terminationMessagePath: Annotated[str, F(13, "File from which its last words are read.")] = ""
     terminationMessagePolicy: Annotated[
-        str, F(20, "File, or FallbackToLogsOnError: the log if the file is empty.")
+        str,
+        F(
+            20,
+            "File, or FallbackToLogsOnError: the log if the file is empty.",
+            enum=("FallbackToLogsOnError", "File"),
+        ),
     ] = ""
     imagePullPolicy: Annotated[
-        str, F(14, "Always, IfNotPresent or Never; Always for tag latest.")
+        str,
+        F(
+            14,
+            "Always, IfNotPresent or Never; Always for tag latest.",
+            enum=("Always", "IfNotPresent", "Never"),
+        ),
     ] = ""
     securityContext: Annotated[SecurityContext | None, F(15, "What its processes may do.")] = None
     stdin: Annotated[bool, F(16, "True: keep standard input open.")] = False

@@ -12,6 +12,7 @@ from appliance.api.kinds.core.pod.handlers import HTTPGetAction, Lifecycle, Prob
 from appliance.api.kinds.core.pod.pull_policy import pull_policy
 from appliance.api.kinds.core.pod.security import PodSecurityContext
 from appliance.api.kinds.core.pod.spec import PodSpec
+from appliance.api.kinds.core.pod.status import PodIP, PodStatus
 from appliance.api.kinds.core.pod.volume_defaults import set_volume_defaults
 
 if TYPE_CHECKING:
@@ -31,6 +32,15 @@ def set_pod_defaults(obj: "Pod") -> None:
         spec.enableServiceLinks = True
     set_spec_defaults(spec)
     obj.status.phase = obj.status.phase or "Pending"
+    _join_addresses(obj.status)
+
+
+def _join_addresses(status: PodStatus) -> None:
+    """podIP is the first of podIPs; whoever writes one writes both. The older name wins."""
+    if status.podIP and [p.ip for p in status.podIPs[:1]] != [status.podIP]:
+        status.podIPs = [PodIP(ip=status.podIP)]
+    elif status.podIPs and not status.podIP:
+        status.podIP = status.podIPs[0].ip
 
 
 def set_spec_defaults(spec: PodSpec) -> None:

@@ -36,7 +36,9 @@ class HTTPGetAction(Message):
         IntOrString, F(2, "Port number, or name of a port of the container.", required=True)
     ] = always(int)
     host: Annotated[str, F(3, "Host to connect to; the pod unless said.")] = ""
-    scheme: Annotated[str, F(4, "HTTP or HTTPS; certificates are not checked.")] = ""
+    scheme: Annotated[
+        str, F(4, "HTTP or HTTPS; certificates are not checked.", enum=("HTTP", "HTTPS"))
+    ] = ""
     httpHeaders: Annotated[
         list[HTTPHeader], F(5, "Headers of the request.", list_type="atomic")
     ] = []

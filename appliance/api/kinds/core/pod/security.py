@@ -10,7 +10,12 @@ class AppArmorProfile(Message):
 
     type: Annotated[
         str,
-        F(1, "RuntimeDefault, Unconfined, or Localhost for a profile of the node.", required=True),
+        F(
+            1,
+            "RuntimeDefault, Unconfined, or Localhost for a profile of the node.",
+            enum=("Localhost", "RuntimeDefault", "Unconfined"),
+            required=True,
+        ),
     ] = always(str)
     localhostProfile: Annotated[str | None, F(2, "Name of the profile on the node.")] = None
 
@@ -35,7 +40,13 @@ class SeccompProfile(Message):
     """Which system calls a container may make."""
 
     type: Annotated[
-        str, F(1, "RuntimeDefault, Unconfined, or Localhost for a file of the node.", required=True)
+        str,
+        F(
+            1,
+            "RuntimeDefault, Unconfined, or Localhost for a file of the node.",
+            enum=("Localhost", "RuntimeDefault", "Unconfined"),
+            required=True,
+        ),
     ] = always(str)
     localhostProfile: Annotated[
         str | None, F(2, "Path of the file, below the node's folder of profiles.")
@@ -71,9 +82,10 @@ class SecurityContext(Message):
     allowPrivilegeEscalation: Annotated[
         bool | None, F(7, "False: no process can get more rights than its parent.")
     ] = None
-    procMount: Annotated[str | None, F(9, "Default hides parts of /proc; Unmasked does not.")] = (
-        None
-    )
+    procMount: Annotated[
+        str | None,
+        F(9, "Default hides parts of /proc; Unmasked does not.", enum=("Default", "Unmasked")),
+    ] = None
     seccompProfile: Annotated[SeccompProfile | None, F(11, "Which system calls it may make.")] = (
         None
     )
@@ -103,12 +115,17 @@ class PodSecurityContext(Message):
         list[Int64], F(4, "Further group ids of the first processes.", list_type="atomic")
     ] = []
     supplementalGroupsPolicy: Annotated[
-        str | None, F(12, "Merge with the image's groups, or Strict.")
+        str | None, F(12, "Merge with the image's groups, or Strict.", enum=("Merge", "Strict"))
     ] = None
     fsGroup: Annotated[Int64 | None, F(5, "Group that owns volumes which support that.")] = None
     sysctls: Annotated[list[Sysctl], F(7, "Kernel settings of the pod.", list_type="atomic")] = []
     fsGroupChangePolicy: Annotated[
-        str | None, F(9, "OnRootMismatch: do not change owners if the root has the right one.")
+        str | None,
+        F(
+            9,
+            "OnRootMismatch: do not change owners if the root has the right one.",
+            enum=("Always", "OnRootMismatch"),
+        ),
     ] = None
     seccompProfile: Annotated[
         SeccompProfile | None, F(10, "Which system calls containers may make.")

@@ -127,7 +127,12 @@ class PodSpec(Message):
         ),
     ] = []
     restartPolicy: Annotated[
-        str, F(3, "When ended containers are restarted: Always, OnFailure or Never.")
+        str,
+        F(
+            3,
+            "When ended containers are restarted: Always, OnFailure or Never.",
+            enum=("Always", "Never", "OnFailure"),
+        ),
     ] = ""
     terminationGracePeriodSeconds: Annotated[
         Int64 | None, F(4, "Seconds between the word to stop and the kill.")
@@ -136,7 +141,12 @@ class PodSpec(Message):
         Int64 | None, F(5, "Seconds after which the pod is stopped and failed.")
     ] = None
     dnsPolicy: Annotated[
-        str, F(6, "ClusterFirst, ClusterFirstWithHostNet, Default (the node's) or None.")
+        str,
+        F(
+            6,
+            "ClusterFirst, ClusterFirstWithHostNet, Default (the node's) or None.",
+            enum=("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
+        ),
     ] = ""
     nodeSelector: Annotated[
         dict[str, str], F(7, "Labels that the node must have.", map_type="atomic")
@@ -201,7 +211,12 @@ class PodSpec(Message):
         bool | None, F(30, "False: no variables about Services are put into containers.")
     ] = None
     preemptionPolicy: Annotated[
-        str | None, F(31, "Whether it may push out pods of lower priority.")
+        str | None,
+        F(
+            31,
+            "Whether it may push out pods of lower priority.",
+            enum=("Never", "PreemptLowerPriority"),
+        ),
     ] = None
     overhead: Annotated[
         dict[str, Quantity], F(32, "What the pod itself takes, on top of its containers.")

@@ -214,7 +214,14 @@ class PodStatus(Message):
     """How a pod was seen last."""
 
     observedGeneration: Annotated[Int64, F(17, "Generation of the spec that this is about.")] = 0
-    phase: Annotated[str, F(1, "Pending, Running, Succeeded, Failed or Unknown.")] = ""
+    phase: Annotated[
+        str,
+        F(
+            1,
+            "Pending, Running, Succeeded, Failed or Unknown.",
+            enum=("Failed", "Pending", "Running", "Succeeded", "Unknown"),
+        ),
+    ] = ""
     conditions: Annotated[
         list[PodCondition],
         F(2, "How the pod is.", merge=True, merge_key="type", list_type="map", list_keys=("type",)),
@@ -252,7 +259,14 @@ class PodStatus(Message):
     containerStatuses: Annotated[
         list[ContainerStatus], F(8, "How its containers are.", list_type="atomic")
     ] = []
-    qosClass: Annotated[str, F(9, "Guaranteed, Burstable or BestEffort.")] = ""
+    qosClass: Annotated[
+        str,
+        F(
+            9,
+            "Guaranteed, Burstable or BestEffort.",
+            enum=("BestEffort", "Burstable", "Guaranteed"),
+        ),
+    ] = ""
     ephemeralContainerStatuses: Annotated[
         list[ContainerStatus], F(13, "How its ephemeral containers are.", list_type="atomic")
     ] = []

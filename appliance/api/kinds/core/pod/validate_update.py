@@ -83,15 +83,23 @@ def validate_status(new: "Pod", old: "Pod") -> list[Cause]:
         found += checks.ip(host.ip, f"status.hostIPs[{index}]")
     for index, own in enumerate(new.status.podIPs):
         found += checks.ip(own.ip, f"status.podIPs[{index}]")
-    path = "status.containerStatuses"
-    before = {s.name: s for s in old.status.containerStatuses}
-    for status in new.status.containerStatuses:
-        was = before.get(status.name)
-        ended = was and was.state.terminated
-        if ended and status.state.terminated is None and old.spec.restartPolicy == "Never":
-            why = "may not be transitioned to non-terminated state"
-            found.append(faults.forbidden(f"{path}[{status.name}].state", why))
-    return found
+    return [*found, *_comebacks(new, old)]
+
+
+def _comebacks(new: "Pod", old: "Pod") -> Iterator[Cause]:
+    """A container that has ended for good does not run again."""
+    if old.spec.restartPolicy == "Always":
+        return
+    wanted = {s.name: s for s in new.status.containerStatuses}
+    own_policy = {c.name for c in old.spec.containers if c.restartPolicy or c.restartPolicyRules}
+    for index, was in enumerate(old.status.containerStatuses):
+        ended, now = was.state.terminated, wanted.get(was.name)
+        if not ended or not now or now.state.terminated or was.name in own_policy:
+            continue
+        if old.spec.restartPolicy == "OnFailure" and ended.exitCode != 0:
+            continue
+        why = "may not be transitioned to non-terminated state"
+        yield faults.forbidden(f"status.containerStatuses[{index}].state", why)
 
 
 def _deadline(new: PodSpec, old: PodSpec) -> Iterator[Cause]:

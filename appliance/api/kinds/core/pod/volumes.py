@@ -95,7 +95,21 @@ class HostPathVolumeSource(Message):
 
     path: Annotated[str, F(1, "Path on the node.", required=True)] = always(str)
     type: Annotated[
-        str | None, F(2, "What must be there, such as Directory, or is made: DirectoryOrCreate.")
+        str | None,
+        F(
+            2,
+            "What must be there, such as Directory, or is made: DirectoryOrCreate.",
+            enum=(
+                "",
+                "BlockDevice",
+                "CharDevice",
+                "Directory",
+                "DirectoryOrCreate",
+                "File",
+                "FileOrCreate",
+                "Socket",
+            ),
+        ),
     ] = None
 
 
@@ -103,7 +117,9 @@ class ImageVolumeSource(Message):
     """The files of an image."""
 
     reference: Annotated[str, F(1, "Name of the image.")] = ""
-    pullPolicy: Annotated[str, F(2, "Always, IfNotPresent or Never.")] = ""
+    pullPolicy: Annotated[
+        str, F(2, "Always, IfNotPresent or Never.", enum=("Always", "IfNotPresent", "Never"))
+    ] = ""
 
 
 class PersistentVolumeClaimVolumeSource(Message):
