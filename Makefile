@@ -1,16 +1,37 @@
-# Every verb in one place; `make help` lists them.
+# Every verb in one place; `make help` lists them. They work as root without systemd, too.
 VENV ?= .venv
 PY = $(VENV)/bin/python
+RUNTIME ?= auto
+DATA_DIR ?= /var/lib/appliance
+GOLDEN ?= ../shared/golden
+export RUNTIME DATA_DIR
 
-.PHONY: help setup fmt lint check test
+.PHONY: help setup install up down test lint fmt e2e bench golden
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-fmt:  ## format and fix what can be fixed
-	$(VENV)/bin/ruff check --fix -q appliance tests && $(VENV)/bin/ruff format -q appliance tests
+setup:  ## Python environment from poetry.lock; quick when it is there
+	@scripts/setup
+install: setup  ## the same: afterwards the command is .venv/bin/appliance
 
-lint:  ## style, types, import contracts
+up: setup  ## a one-node cluster in the background with the guestbook (RUNTIME=auto|docker|podman)
+	@scripts/up
+down:  ## stop it and remove its containers, links and rules; its data stays under DATA_DIR
+	@scripts/down
+
+test: setup  ## everything that fits CI: lint, types, contracts, unit, contract, conform, e2e
+	@scripts/test
+lint: setup  ## style, types, import contracts
 	$(VENV)/bin/ruff format --check -q appliance tests
 	$(VENV)/bin/ruff check -q appliance tests
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
+fmt: setup  ## format and fix what can be fixed
+	$(VENV)/bin/ruff check --fix -q appliance tests && $(VENV)/bin/ruff format -q appliance tests
+
+e2e: setup  ## whole clusters on every engine that is here
+	@scripts/test e2e
+bench: setup  ## side-by-side figures, one command each under bench/
+	@for one in bench/*.py; do echo "== $$one"; PYTHONPATH=. $(PY) $$one || exit 1; done
+golden: setup  ## replay recorded requests (GOLDEN=<folder with compare.py>) and compare the answers
+	@GOLDEN=$(GOLDEN) scripts/golden

@@ -1,0 +1,75 @@
+"""Start order, stop order, signals: how the long-running verbs run.
+
+A verb runs until SIGTERM or SIGINT, until one of its parts fails for good, or, for an agent that
+belongs to a server, until that server is gone. Stopping leaves pods running.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import structlog
+import uvloop
+
+from appliance.assembly.server import master
+from appliance.assembly.worker import worker
+from appliance.config.schema import Config
+from appliance.host.notify import notify
+from appliance.kit import log as logs
+from appliance.kit.tasks import Tasks
+
+log = structlog.get_logger(__name__)
+
+Role = Callable[[Config, Tasks], AbstractAsyncContextManager[None]]
+
+
+def run_server(config: Config) -> int:
+    """Run a master; the exit code says how it went."""
+    return _run(config, master, with_parent=False)
+
+
+def run_agent(config: Config, *, with_parent: bool) -> int:
+    """Run a node agent."""
+    return _run(config, worker, with_parent=with_parent)
+
+
+def _run(config: Config, role: Role, *, with_parent: bool) -> int:
+    logs.configure(config.log_format, config.log_level)
+    try:
+        uvloop.run(_until_stopped(config, role, with_parent=with_parent))
+    except Exception as error:  # noqa: BLE001 - the top of the program: say it and end with 1
+        log.critical("stopped by an error", why=str(error), exc_info=config.log_level == "debug")
+        return 1
+    return 0
+
+
+async def _until_stopped(config: Config, role: Role, *, with_parent: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Tasks(config.role) as tasks, role(config, tasks):
+        if with_parent:
+            loop.add_reader(sys.stdin.fileno(), lambda: _watch_parent(stop))
+        notify("READY=1", os.environ)
+        await _first_of(stop, tasks)
+        notify("STOPPING=1", os.environ)
+        log.info("stopping; pods go on running")
+
+
+def _watch_parent(stop: asyncio.Event) -> None:
+    """Standard input is a pipe from the server: its end means that the server is gone."""
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+async def _first_of(stop: asyncio.Event, tasks: Tasks) -> None:
+    stopped = tasks.spawn("signals", stop.wait())
+    failed = tasks.spawn("failures", tasks.wait_failed())
+    await asyncio.wait([stopped, failed], return_when=asyncio.FIRST_COMPLETED)
+    if failed.done():
+        await failed
