@@ -9,6 +9,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import structlog
 
@@ -83,3 +84,88 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             _ = tasks.forever("agent", Child(_agent_argv(config, place, server.port)).run)
         log.info("api server ready", port=server.port, data_dir=config.data_dir)
         yield
+
+
+async def _serve(
+    config: Config,
+    registry: Registry,
+    store: Store,
+    credentials: Credentials,
+    checks: tuple[Check, ...],
+) -> ApiServer:
+    admin = User(name="system:admin", groups=MASTERS)
+    tls = credentials.tls
+    parts = Parts(
+        registry=registry,
+        authenticator=CertificatesAndTokens([StaticToken(credentials.token(), admin)]),
+        clock=SystemClock(),
+        checks=(_store_check(store), *checks),
+        nodes=NodeConnections(_node_tls(credentials)),
+    )
+    server = ApiServer(
+        build_app(parts),
+        host=config.bind_address,
+        port=config.https_listen_port,
+        cert_pem_path=tls / "serving.crt",
+        key_pem_path=tls / "serving.key",
+        client_ca_path=tls / "client-ca.crt",
+    )
+    await server.start()
+    return server
+
+
+def _node_tls(credentials: Credentials) -> ssl.SSLContext:
+    """How we reach the nodes' own HTTPS APIs."""
+    tls = credentials.tls
+    context = ssl.create_default_context(cafile=str(tls / "server-ca.crt"))
+    context.load_cert_chain(tls / "kubelet-client.crt", tls / "kubelet-client.key")
+    return context
+
+
+def _store_check(store: Store) -> Check:
+    async def ask() -> None:
+        await store.status()
+
+    return Check("store", ask)
+
+
+def _write_kubeconfigs(config: Config, credentials: Credentials, port: int) -> None:
+    tls = credentials.tls
+    access = Access(
+        server=f"https://127.0.0.1:{port}",
+        ca_pem=(tls / "server-ca.crt").read_bytes(),
+        cert_pem=(tls / "admin.crt").read_bytes(),
+        key_pem=(tls / "admin.key").read_bytes(),
+    )
+    write_kubeconfig(config.data / "server" / "admin.kubeconfig", access)
+    if config.write_kubeconfig:
+        mode = int(config.write_kubeconfig_mode, 8)
+        write_kubeconfig(Path(config.write_kubeconfig), access, mode=mode)
+
+
+def _agent_argv(config: Config, place: Place, port: int) -> list[str]:
+    """The agent takes its place from us and the rest of its configuration as we do."""
+    given = {
+        "data-dir": config.data_dir,
+        "server": f"https://127.0.0.1:{port}",
+        "node-name": place.node_name,
+        "node-ip": place.node_ip,
+        "cluster-cidr": config.cluster_cidr,
+        "service-cidr": config.service_cidr,
+        "cluster-dns": config.cluster_dns,
+        "cluster-domain": config.cluster_domain,
+        "kubelet-port": str(config.kubelet_port),
+        "runtime": config.runtime,
+        "runtime-endpoint": config.runtime_endpoint,
+        "proxy-mode": config.proxy_mode,
+        "log-format": config.log_format,
+        "log-level": config.log_level,
+    }
+    flags = [part for name, value in given.items() if value for part in (f"--{name}", value)]
+    for name, values in (
+        ("node-label", config.node_label),
+        ("node-taint", config.node_taint),
+        ("disable", config.disable),
+    ):
+        flags += [part for value in values for part in (f"--{name}", value)]
+    return [sys.executable, "-m", "appliance", "agent", "--with-parent", *flags]

@@ -60,28 +60,24 @@ KEYS: tuple[Key, ...] = (
         kind="text",
         default="10.42.0.0/16",
         help="Addresses of pods.",
-        roles=_SERVER,
     ),
     Key(
         name="service-cidr",
         kind="text",
         default="10.43.0.0/16",
         help="Addresses of services.",
-        roles=_SERVER,
     ),
     Key(
         name="cluster-dns",
         kind="text",
         default="10.43.0.10",
         help="Address of the DNS service; it must lie in service-cidr.",
-        roles=_SERVER,
     ),
     Key(
         name="cluster-domain",
         kind="text",
         default="cluster.local",
         help="Domain under which services have names.",
-        roles=_SERVER,
     ),
     Key(
         name="tls-san",
@@ -109,7 +105,6 @@ KEYS: tuple[Key, ...] = (
         kind="list",
         default=(),
         help="Leave out a part: dns, proxy.",
-        roles=_SERVER,
         choices=("dns", "proxy"),
     ),
     Key(

@@ -1,0 +1,153 @@
+"""A node from its parts: engine, pod network, agent, proxy and DNS.
+
+It reaches the API over HTTPS with the node's own certificate, on a master as on any other node.
+When it stops, pods, links and rules stay; the next agent adopts them.
+"""
+
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+
+from appliance.assembly.place import Place, find_place
+from appliance.client.events import EventRecorder
+from appliance.client.http import HttpClient
+from appliance.client.informer import Informers
+from appliance.client.kubeconfig import Access
+from appliance.config.schema import Config
+from appliance.control.credentials import Credentials
+from appliance.kit.clock import Clock, SystemClock
+from appliance.kit.nftables import nft_usable
+from appliance.kit.tasks import Tasks
+from appliance.node.agent import Agent
+from appliance.node.images.pause import PAUSE_IMAGE
+from appliance.node.network.bridge import BridgeNetwork
+from appliance.node.options import NodeOptions, ServeOptions
+from appliance.node.runtimes.detect import open_runtime
+from appliance.proxy.backends.base import Backend
+from appliance.proxy.backends.nftables import NftablesBackend
+from appliance.proxy.backends.userspace import UserspaceBackend
+from appliance.proxy.dns.forward import Upstream, host_name_servers
+from appliance.proxy.dns.responder import Responder
+from appliance.proxy.dns.server import DnsServer
+from appliance.proxy.loop import ProxyLoop, ProxyOptions
+
+log = structlog.get_logger(__name__)
+
+NODE_PREFIX = 24
+"""Each node's share of the pod range; this many bits name the node."""
+DNS_PORT = 53
+
+
+@asynccontextmanager
+async def worker(config: Config, tasks: Tasks) -> AsyncIterator[None]:
+    """Run a node inside `tasks` until the context ends."""
+    clock = SystemClock()
+    place = find_place(config)
+    async with AsyncExitStack() as stack:
+        client = open_client(config, clock)
+        stack.push_async_callback(client.close)
+        runtime = await open_runtime(config.runtime, config.runtime_endpoint, clock)
+        stack.push_async_callback(runtime.close)
+        pod_cidr = own_pod_cidr(config.cluster_cidr)
+        network = BridgeNetwork(
+            place.cluster_id, cluster_cidr=config.cluster_cidr, data_dir=config.data
+        )
+        await network.set_up(pod_cidr)
+        recorder = EventRecorder(client, component="kubelet", clock=clock, host=place.node_name)
+        _ = tasks.forever("events", recorder.run)
+        informers = Informers(client, clock)
+        if "proxy" not in config.disable:
+            await _start_proxy(config, place, informers, tasks)
+        agent = Agent(
+            client=client,
+            runtime=runtime,
+            network=network,
+            options=node_options(config, place, pod_cidr),
+            clock=clock,
+            recorder=recorder,
+        )
+        informers.start(tasks)
+        _ = tasks.spawn("agent", agent.run())
+        log.info("node agent runs", node=place.node_name, pods=pod_cidr)
+        yield
+
+
+def open_client(config: Config, clock: Clock) -> HttpClient:
+    """The API with this node's certificate."""
+    tls = Credentials(config.data).agent_tls
+    access = Access(
+        server=config.server or f"https://127.0.0.1:{config.https_listen_port}",
+        ca_pem=(tls / "server-ca.crt").read_bytes(),
+        cert_pem=(tls / "client.crt").read_bytes(),
+        key_pem=(tls / "client.key").read_bytes(),
+    )
+    return HttpClient(access, clock=clock)
+
+
+def own_pod_cidr(cluster_cidr: str) -> str:
+    """The first share of the pod range: the server's own node has it."""
+    network = ipaddress.ip_network(cluster_cidr)
+    prefix = max(NODE_PREFIX, network.prefixlen)
+    return str(next(network.subnets(new_prefix=prefix)))
+
+
+def node_options(config: Config, place: Place, pod_cidr: str) -> NodeOptions:
+    """What the agent must know."""
+    tls = Credentials(config.data).agent_tls
+    labels = dict(pair.partition("=")[::2] for pair in config.node_label)
+    return NodeOptions(
+        node_name=place.node_name,
+        node_ip=place.node_ip,
+        data_dir=config.data / "agent",
+        cluster_id=place.cluster_id,
+        pause_image=PAUSE_IMAGE,
+        cluster_dns=config.cluster_dns,
+        cluster_domain=config.cluster_domain,
+        pod_cidr=pod_cidr,
+        labels=labels,
+        taints=config.node_taint,
+        serve=ServeOptions(
+            port=config.kubelet_port,
+            cert_path=tls / "serving.crt",
+            key_path=tls / "serving.key",
+            client_ca_path=tls / "client-ca.crt",
+        ),
+        kubernetes_host=place.kubernetes_ip,
+        file_check_s=config.file_check_frequency,
+    )
+
+
+async def _start_proxy(config: Config, place: Place, informers: Informers, tasks: Tasks) -> None:
+    clock = SystemClock()
+    responder: Responder | None = None
+    listen: tuple[str, int] | None = None
+    if "dns" not in config.disable:
+        gateway = str(next(ipaddress.ip_network(own_pod_cidr(config.cluster_cidr)).hosts()))
+        upstream = Upstream(
+            host_name_servers(), own=config.cluster_dns, clock=clock, tasks=tasks
+        )
+        responder = Responder(config.cluster_domain, upstream)
+        await DnsServer(responder, host=gateway, port=DNS_PORT, tasks=tasks).start()
+        listen = (gateway, DNS_PORT)
+    options = ProxyOptions(
+        node_name=place.node_name,
+        cluster_domain=config.cluster_domain,
+        cluster_dns=config.cluster_dns,
+        dns_listen=listen,
+    )
+    backend = open_backend(config, place, tasks)
+    loop = ProxyLoop(informers, backend, options=options, clock=clock, responder=responder)
+    _ = tasks.spawn("proxy", loop.run())
+
+
+def open_backend(config: Config, place: Place, tasks: Tasks) -> Backend:
+    """nftables where it works, unless told otherwise."""
+    mode = config.proxy_mode
+    if mode == "auto" and (why := nft_usable()):
+        log.warning("services go through userspace relays", because=why)
+        mode = "userspace"
+    if mode == "userspace":
+        return UserspaceBackend(config.service_cidr, clock=SystemClock(), tasks=tasks)
+    return NftablesBackend(place.cluster_id)
