@@ -40,7 +40,7 @@ def _run(config: Config, role: Role, *, with_parent: bool) -> int:
     logs.configure(config.log_format, config.log_level)
     try:
         uvloop.run(_until_stopped(config, role, with_parent=with_parent))
-    except Exception as error:  # noqa: BLE001 - the top of the program: say it and end with 1
+    except Exception as error:
         log.critical("stopped by an error", why=str(error), exc_info=config.log_level == "debug")
         return 1
     return 0

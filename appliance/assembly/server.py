@@ -13,16 +13,12 @@ from pathlib import Path
 
 import structlog
 
+from appliance.assembly.loops import make_loops
 from appliance.assembly.place import Place, find_place
-from appliance.client.base import Client
-from appliance.client.events import EventRecorder
-from appliance.client.informer import Informers
-from appliance.client.controller import Runner
 from appliance.client.kubeconfig import Access, write_kubeconfig
 from appliance.config.schema import Config
 from appliance.control.access.authn import CertificatesAndTokens, StaticToken
 from appliance.control.bootstrap import bootstrap
-from appliance.control.controllers.table import build as build_controllers
 from appliance.control.credentials import Credentials, Names
 from appliance.control.http.app import Parts, build_app
 from appliance.control.http.health import Check
@@ -32,9 +28,8 @@ from appliance.control.local import LocalClient
 from appliance.control.options import ControlOptions
 from appliance.control.registry.base import Registry, User
 from appliance.control.registry.registry import StoreRegistry
-from appliance.control.scheduler.loop import Scheduler
 from appliance.kit.child import Child
-from appliance.kit.clock import SystemClock
+from appliance.kit.clock import Clock, SystemClock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import Store
 from appliance.store.options import StoreOptions
@@ -52,13 +47,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
     """Run a master inside `tasks` until the context ends."""
     clock = SystemClock()
     place = find_place(config)
-    credentials = Credentials(config.data)
-    names = Names(
-        node_name=place.node_name,
-        node_ip=place.node_ip,
-        api_names=(*place.api_names, *config.tls_san),
-    )
-    credentials.ensure(names, now=clock.wall(), token=config.token)
+    credentials = _credentials(config, place, clock)
     async with AsyncExitStack() as stack:
         options = StoreOptions(ephemeral_prefixes=(NODE_LEASES,))
         store = await SqlStore.open(config.data / "server" / "db" / "state.db", options, clock)
@@ -74,24 +63,33 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         )
         client = LocalClient(registry, User(name="system:apiserver", groups=MASTERS), clock)
         stack.push_async_callback(client.close)
-        await bootstrap(client, control)
-        checks, start_loops = _loops(config, client, clock, credentials)
-        server = await _serve(config, registry, store, credentials, checks)
+        ca_pem = (credentials.tls / "server-ca.crt").read_bytes()
+        loops = make_loops(config, client, clock=clock, ca_pem=ca_pem)
+        server = await _serve(config, registry, credentials, (_store_check(store), loops.check()))
         stack.push_async_callback(server.stop)
+        await bootstrap(client, control)
         _write_kubeconfigs(config, credentials, server.port)
-        start_loops(tasks)
+        loops.start(tasks)
         if not config.disable_agent:
             _ = tasks.forever("agent", Child(_agent_argv(config, place, server.port)).run)
-        log.info("api server ready", port=server.port, data_dir=config.data_dir)
+        log.info("api server listens", port=server.port, data_dir=config.data_dir)
         yield
 
 
+def _credentials(config: Config, place: Place, clock: Clock) -> Credentials:
+    credentials = Credentials(config.data)
+    names = Names(
+        node_name=place.node_name,
+        node_ip=place.node_ip,
+        api_names=(*place.api_names, *config.tls_san),
+    )
+    token = Path(config.token_file).read_text().strip() if config.token_file else config.token
+    credentials.ensure(names, now=clock.wall(), token=token)
+    return credentials
+
+
 async def _serve(
-    config: Config,
-    registry: Registry,
-    store: Store,
-    credentials: Credentials,
-    checks: tuple[Check, ...],
+    config: Config, registry: Registry, credentials: Credentials, checks: tuple[Check, ...]
 ) -> ApiServer:
     admin = User(name="system:admin", groups=MASTERS)
     tls = credentials.tls
@@ -99,7 +97,7 @@ async def _serve(
         registry=registry,
         authenticator=CertificatesAndTokens([StaticToken(credentials.token(), admin)]),
         clock=SystemClock(),
-        checks=(_store_check(store), *checks),
+        checks=checks,
         nodes=NodeConnections(_node_tls(credentials)),
     )
     server = ApiServer(

@@ -125,9 +125,7 @@ async def _start_proxy(config: Config, place: Place, informers: Informers, tasks
     listen: tuple[str, int] | None = None
     if "dns" not in config.disable:
         gateway = str(next(ipaddress.ip_network(own_pod_cidr(config.cluster_cidr)).hosts()))
-        upstream = Upstream(
-            host_name_servers(), own=config.cluster_dns, clock=clock, tasks=tasks
-        )
+        upstream = Upstream(host_name_servers(), own=config.cluster_dns, clock=clock, tasks=tasks)
         responder = Responder(config.cluster_domain, upstream)
         await DnsServer(responder, host=gateway, port=DNS_PORT, tasks=tasks).start()
         listen = (gateway, DNS_PORT)

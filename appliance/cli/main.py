@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from appliance import __version__
 
-_VERBS = ("kubeconfig", "kubectl")
+_VERBS = ("agent", "kubeconfig", "kubectl", "reset", "server", "status")
 
 
 class _Verbs(click.Group):

@@ -130,7 +130,8 @@ def _list(raw: Any) -> tuple[str, ...]:
     return tuple(part for part in str(raw).split(",") if part)
 
 
-def _seconds(raw: Any) -> float:
+def seconds(raw: Any) -> float:
+    """Seconds of a duration such as `20s`, `5m`, `1h`; ValueError says what it must be."""
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         return float(raw)
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", str(raw))
@@ -144,5 +145,5 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "int": _int,
     "bool": _bool,
     "list": _list,
-    "seconds": _seconds,
+    "seconds": seconds,
 }

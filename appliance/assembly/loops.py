@@ -1,0 +1,67 @@
+"""Scheduler and controllers of a master, on the in-process client."""
+
+import random
+from dataclasses import dataclass, field
+
+from appliance.client.base import Client
+from appliance.client.controller import Runner
+from appliance.client.events import EventRecorder
+from appliance.client.informer import Informers
+from appliance.config.schema import Config
+from appliance.control.controllers.table import ControllerOptions, build, runners
+from appliance.control.http.health import Check
+from appliance.control.scheduler.loop import Scheduler
+from appliance.kit.clock import Clock
+from appliance.kit.tasks import Tasks
+
+
+class NotReady(Exception):
+    """A part is still starting."""
+
+
+@dataclass(slots=True)
+class Loops:
+    """What runs beside the API server; `/readyz` asks for `check`."""
+
+    informers: Informers
+    recorders: list[EventRecorder] = field(default_factory=list)
+    runners: list[Runner] = field(default_factory=list)
+    scheduler: Scheduler | None = None
+
+    def start(self, tasks: Tasks) -> None:
+        """Run everything inside `tasks`."""
+        for recorder in self.recorders:
+            _ = tasks.forever("events", recorder.run)
+        self.informers.start(tasks)
+        for runner in self.runners:
+            _ = tasks.spawn("controller", runner.run())
+        if self.scheduler is not None:
+            _ = tasks.spawn("scheduler", self.scheduler.run())
+
+    def check(self) -> Check:
+        """Ready once every cache holds its first list."""
+
+        async def synced() -> None:
+            waiting = [i for i in self.informers.all() if not i.synced]
+            if waiting:
+                raise NotReady(f"{len(waiting)} caches are not filled yet")
+
+        return Check("controllers", synced)
+
+
+def make_loops(config: Config, client: Client, *, clock: Clock, ca_pem: bytes) -> Loops:
+    """Make what the configuration does not disable."""
+    loops = Loops(Informers(client, clock))
+    if not config.disable_controller_manager:
+        recorder = EventRecorder(client, component="controller-manager", clock=clock)
+        loops.recorders.append(recorder)
+        options = ControllerOptions(root_ca_pem=ca_pem.decode())
+        built = build(client, loops.informers, clock=clock, recorder=recorder, options=options)
+        loops.runners = runners(built, clock)
+    if not config.disable_scheduler:
+        recorder = EventRecorder(client, component="default-scheduler", clock=clock)
+        loops.recorders.append(recorder)
+        loops.scheduler = Scheduler(
+            client, loops.informers, clock=clock, recorder=recorder, rng=random.SystemRandom()
+        )
+    return loops

@@ -1,0 +1,61 @@
+"""Take back what a cluster made on this host: containers, links, rules, mounts, and its data."""
+
+import shutil
+
+import structlog
+
+from appliance.assembly.place import find_place
+from appliance.assembly.worker import open_backend
+from appliance.config.schema import Config
+from appliance.kit.clock import SystemClock
+from appliance.kit.tasks import Tasks
+from appliance.node.network.bridge import BridgeNetwork
+from appliance.node.runtimes.base import Runtime, Unreachable
+from appliance.node.runtimes.detect import open_runtime
+from appliance.node.runtimes.marks import CLUSTER
+
+log = structlog.get_logger(__name__)
+
+_STOP_GRACE_S = 2.0
+
+
+class StillRunning(Exception):
+    """The cluster's server runs; resetting it would only make it start over."""
+
+
+async def reset(config: Config, *, keep_data: bool) -> list[str]:
+    """Remove everything that carries the cluster's id; returns what could not be looked at."""
+    if not (config.data / "cluster-id").exists():
+        return [f"there is no cluster under {config.data_dir}"]
+    place = find_place(config)
+    clock = SystemClock()
+    problems: list[str] = []
+    for kind in ("docker", "podman") if config.runtime == "auto" else (config.runtime,):
+        try:
+            runtime = await open_runtime(kind, config.runtime_endpoint, clock)
+        except Unreachable as fault:
+            if config.runtime != "auto":
+                problems.append(str(fault))
+            continue
+        try:
+            await _remove_containers(runtime, place.cluster_id)
+        finally:
+            await runtime.close()
+    network = BridgeNetwork(
+        place.cluster_id, cluster_cidr=config.cluster_cidr, data_dir=config.data
+    )
+    await network.clean_up()
+    async with Tasks("reset", clock) as tasks:
+        await open_backend(config, place, tasks).clean_up()
+    if not keep_data:
+        shutil.rmtree(config.data)
+    else:
+        shutil.rmtree(config.data / "agent" / "pods", ignore_errors=True)
+    return problems
+
+
+async def _remove_containers(runtime: Runtime, cluster_id: str) -> None:
+    for container in await runtime.list({CLUSTER: cluster_id}):
+        await runtime.stop(container.id, _STOP_GRACE_S)
+        await runtime.remove(container.id)
+        log.info("removed", container=container.name)

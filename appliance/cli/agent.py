@@ -1,0 +1,20 @@
+"""appliance agent: the node agent, proxy and DNS of one host; `appliance server` starts it too."""
+
+from typing import Any
+
+import click
+
+from appliance.assembly.run import run_agent
+from appliance.cli.options import config_from, configured
+
+
+@click.command(epilog="Example:  appliance agent --data-dir /srv/appliance")
+@click.option(
+    "--with-parent",
+    is_flag=True,
+    help="Stop when standard input closes: how a server keeps its agent from outliving it.",
+)
+@configured("agent")
+def command(with_parent: bool, **flags: Any) -> None:
+    """Run the node agent in the foreground, with the credentials under --data-dir."""
+    raise SystemExit(run_agent(config_from("agent", flags), with_parent=with_parent))

@@ -1,0 +1,55 @@
+"""appliance status: what runs, what is wrong, what to do."""
+
+import asyncio
+import dataclasses
+import sys
+from typing import Any
+
+import click
+import yaml
+
+from appliance.assembly.status import Report, report
+from appliance.cli.options import FAILED, config_from, configured
+from appliance.config.load import seconds
+from appliance.kit import jsonio
+
+
+@click.command(epilog="Example:  appliance status --wait 60s -o json")
+@click.option("--wait", default="0s", help="Wait up to so long for everything to be ready.")
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="Format."
+)
+@configured("server", "data-dir", "disable-agent")
+def command(wait: str, output: str, **flags: Any) -> None:
+    """Say what runs here; the exit code is 1 when something is wrong."""
+    try:
+        wait_s = seconds(wait)
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong), param_hint="--wait") from wrong
+    found = asyncio.run(report(config_from("server", flags), wait_s=wait_s))
+    click.echo(_FORMATS[output](found))
+    if found.problem:
+        sys.exit(FAILED)
+
+
+def _table(found: Report) -> str:
+    lines = [
+        f"node {n.name}: {'ready' if n.ready else 'NOT READY'}  {n.address}  {n.version}  {n.runtime}"
+        for n in found.nodes
+    ]
+    lines.append(f"pods: {found.pods_running} of {found.pods} running")
+    if found.problem:
+        lines.append(f"problem: {found.problem}")
+    return "\n".join(lines)
+
+
+def _json(found: Report) -> str:
+    return jsonio.pretty(dataclasses.asdict(found))
+
+
+def _yaml(found: Report) -> str:
+    plain = jsonio.loads(jsonio.dumps(dataclasses.asdict(found)))
+    return str(yaml.safe_dump(plain, sort_keys=False)).rstrip()
+
+
+_FORMATS = {"table": _table, "json": _json, "yaml": _yaml}
