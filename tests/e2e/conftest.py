@@ -1,0 +1,49 @@
+"""One cluster per engine, shared by the tests of this folder; skipped where an engine is absent."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from examples.guestbook.images.build import load_images
+
+from appliance.kit.clock import SystemClock
+from appliance.node.runtimes.base import Unreachable
+from appliance.node.runtimes.detect import default_endpoint, open_runtime
+from tests.lab.cluster import Cluster
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/e2e/" in item.nodeid:
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(300))
+
+
+async def _prepare(kind: str) -> str:
+    """Load the images; "" or why there is no such engine."""
+    try:
+        runtime = await open_runtime(kind, "", SystemClock())
+    except Unreachable as absent:
+        return str(absent)
+    await load_images(runtime)
+    await runtime.close()
+    return ""
+
+
+@pytest.fixture(scope="session", params=["docker", "podman"])
+def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    kind = request.param
+    if why := asyncio.run(_prepare(kind)):
+        pytest.skip(why)
+    made = Cluster(tmp_path_factory.mktemp(kind), kind, default_endpoint(kind))
+    try:
+        made.start()
+        yield made
+        made.stop()
+    finally:
+        if made.process is not None and made.process.poll() is None:
+            made.kill()
+        if (made.data / "cluster-id").exists():
+            made.reset()
