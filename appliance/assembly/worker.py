@@ -17,7 +17,7 @@ from appliance.client.informer import Informers
 from appliance.client.kubeconfig import Access
 from appliance.config.schema import Config
 from appliance.control.credentials import Credentials
-from appliance.kit.clock import Clock, SystemClock
+from appliance.kit.clock import SystemClock
 from appliance.kit.nftables import nft_usable
 from appliance.kit.tasks import Tasks
 from appliance.node.agent import Agent
@@ -46,7 +46,7 @@ async def worker(config: Config, tasks: Tasks) -> AsyncIterator[None]:
     clock = SystemClock()
     place = find_place(config)
     async with AsyncExitStack() as stack:
-        client = open_client(config, clock)
+        client = open_client(config)
         stack.push_async_callback(client.close)
         runtime = await open_runtime(config.runtime, config.runtime_endpoint, clock)
         stack.push_async_callback(runtime.close)
@@ -74,7 +74,7 @@ async def worker(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         yield
 
 
-def open_client(config: Config, clock: Clock) -> HttpClient:
+def open_client(config: Config) -> HttpClient:
     """The API with this node's certificate."""
     tls = Credentials(config.data).agent_tls
     access = Access(
@@ -83,7 +83,7 @@ def open_client(config: Config, clock: Clock) -> HttpClient:
         cert_pem=(tls / "client.crt").read_bytes(),
         key_pem=(tls / "client.key").read_bytes(),
     )
-    return HttpClient(access, clock=clock)
+    return HttpClient(access, agent="appliance-agent")
 
 
 def own_pod_cidr(cluster_cidr: str) -> str:

@@ -32,9 +32,12 @@ def command(wait: str, output: str, **flags: Any) -> None:
         sys.exit(FAILED)
 
 
+_WORDS = {True: "ready", False: "NOT READY"}
+
+
 def _table(found: Report) -> str:
     lines = [
-        f"node {n.name}: {'ready' if n.ready else 'NOT READY'}  {n.address}  {n.version}  {n.runtime}"
+        f"node {n.name}: {_WORDS[n.ready]}  {n.address}  {n.version}  {n.runtime}"
         for n in found.nodes
     ]
     lines.append(f"pods: {found.pods_running} of {found.pods} running")

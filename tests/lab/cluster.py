@@ -1,8 +1,8 @@
-"""A whole one-node cluster of the test's own: a server process, an engine, free ports and ranges."""
+"""A whole one-node cluster of the test's own: server process, free ports and address ranges."""
 
 import json
 import os
-import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -26,13 +26,13 @@ class Cluster:
     """One server with its agent; `endpoint` is the engine's socket."""
 
     def __init__(self, folder: Path, runtime: str, endpoint: str) -> None:
-        second, third = random.randint(128, 191), random.randint(192, 250)
+        second, third = 128 + secrets.randbelow(64), 192 + secrets.randbelow(58)
         self.data = folder / "data"
         self.log = folder / "server.log"
         self.port = free_port()
         self.cidr, self.services = f"10.{second}.0.0/16", f"10.{third}.0.0/16"
         self.dns = f"10.{third}.0.10"
-        self.node = f"e2e-{random.randrange(16**6):06x}"
+        self.node = f"e2e-{secrets.token_hex(3)}"
         self._argv = [
             sys.executable, "-m", "appliance", "server",
             "--data-dir", str(self.data), "--https-listen-port", str(self.port),
