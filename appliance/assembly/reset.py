@@ -5,11 +5,10 @@ import shutil
 import structlog
 
 from appliance.assembly.place import find_place
-from appliance.assembly.worker import open_backend
+from appliance.assembly.worker import open_backend, open_network
 from appliance.config.schema import Config
 from appliance.kit.clock import SystemClock
 from appliance.kit.tasks import Tasks
-from appliance.node.network.bridge import BridgeNetwork
 from appliance.node.runtimes.base import Runtime, Unreachable
 from appliance.node.runtimes.detect import open_runtime
 from appliance.node.runtimes.marks import CLUSTER
@@ -41,9 +40,7 @@ async def reset(config: Config, *, keep_data: bool) -> list[str]:
             await _remove_containers(runtime, place.cluster_id)
         finally:
             await runtime.close()
-    network = BridgeNetwork(
-        place.cluster_id, cluster_cidr=config.cluster_cidr, data_dir=config.data
-    )
+    network = open_network(config, place)
     await network.clean_up()
     async with Tasks("reset", clock) as tasks:
         await open_backend(config, place, tasks).clean_up()

@@ -14,8 +14,6 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 import uvloop
 
-from appliance.assembly.server import master
-from appliance.assembly.worker import worker
 from appliance.config.schema import Config
 from appliance.host.notify import notify
 from appliance.kit import log as logs
@@ -26,17 +24,8 @@ log = structlog.get_logger(__name__)
 Role = Callable[[Config, Tasks], AbstractAsyncContextManager[None]]
 
 
-def run_server(config: Config) -> int:
-    """Run a master; the exit code says how it went."""
-    return _run(config, master, with_parent=False)
-
-
-def run_agent(config: Config, *, with_parent: bool) -> int:
-    """Run a node agent."""
-    return _run(config, worker, with_parent=with_parent)
-
-
-def _run(config: Config, role: Role, *, with_parent: bool) -> int:
+def run(config: Config, role: Role, *, with_parent: bool = False) -> int:
+    """Run a role (`server.master`, `worker.worker`); the exit code says how it went."""
     logs.configure(config.log_format, config.log_level)
     try:
         uvloop.run(_until_stopped(config, role, with_parent=with_parent))

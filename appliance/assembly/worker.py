@@ -23,6 +23,7 @@ from appliance.kit.tasks import Tasks
 from appliance.node.agent import Agent
 from appliance.node.images.pause import PAUSE_IMAGE
 from appliance.node.network.bridge import BridgeNetwork
+from appliance.node.network.ipam import gateway_of
 from appliance.node.options import NodeOptions, ServeOptions
 from appliance.node.runtimes.detect import open_runtime
 from appliance.proxy.backends.base import Backend
@@ -51,9 +52,7 @@ async def worker(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         runtime = await open_runtime(config.runtime, config.runtime_endpoint, clock)
         stack.push_async_callback(runtime.close)
         pod_cidr = own_pod_cidr(config.cluster_cidr)
-        network = BridgeNetwork(
-            place.cluster_id, cluster_cidr=config.cluster_cidr, data_dir=config.data
-        )
+        network = open_network(config, place)
         await network.set_up(pod_cidr)
         recorder = EventRecorder(client, component="kubelet", clock=clock, host=place.node_name)
         _ = tasks.forever("events", recorder.run)
@@ -84,6 +83,15 @@ def open_client(config: Config) -> HttpClient:
         key_pem=(tls / "client.key").read_bytes(),
     )
     return HttpClient(access, agent="appliance-agent")
+
+
+def open_network(config: Config, place: Place) -> BridgeNetwork:
+    """The pods' links on this host."""
+    return BridgeNetwork(
+        cluster_id=place.cluster_id,
+        cluster_cidr=config.cluster_cidr,
+        leases_file=config.data / "agent" / "addresses.json",
+    )
 
 
 def own_pod_cidr(cluster_cidr: str) -> str:
@@ -124,7 +132,7 @@ async def _start_proxy(config: Config, place: Place, informers: Informers, tasks
     responder: Responder | None = None
     listen: tuple[str, int] | None = None
     if "dns" not in config.disable:
-        gateway = str(next(ipaddress.ip_network(own_pod_cidr(config.cluster_cidr)).hosts()))
+        gateway = gateway_of(own_pod_cidr(config.cluster_cidr))
         upstream = Upstream(host_name_servers(), own=config.cluster_dns, clock=clock, tasks=tasks)
         responder = Responder(config.cluster_domain, upstream)
         await DnsServer(responder, host=gateway, port=DNS_PORT, tasks=tasks).start()

@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from appliance.assembly.run import run_agent
+from appliance.assembly.run import run
+from appliance.assembly.worker import worker
 from appliance.cli.options import config_from, configured
 
 
@@ -17,4 +18,4 @@ from appliance.cli.options import config_from, configured
 @configured("agent")
 def command(with_parent: bool, **flags: Any) -> None:
     """Run the node agent in the foreground, with the credentials under --data-dir."""
-    raise SystemExit(run_agent(config_from("agent", flags), with_parent=with_parent))
+    raise SystemExit(run(config_from("agent", flags), worker, with_parent=with_parent))

@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from appliance.assembly.run import run_server
+from appliance.assembly.run import run
+from appliance.assembly.server import master
 from appliance.cli.options import config_from, configured
 
 
@@ -15,4 +16,4 @@ from appliance.cli.options import config_from, configured
 @configured("server")
 def command(**flags: Any) -> None:
     """Run a master in the foreground until SIGTERM; pods go on running after it."""
-    raise SystemExit(run_server(config_from("server", flags)))
+    raise SystemExit(run(config_from("server", flags), master))
