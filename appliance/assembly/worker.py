@@ -87,11 +87,7 @@ def open_client(config: Config) -> HttpClient:
 
 def open_network(config: Config, place: Place) -> BridgeNetwork:
     """The pods' links on this host."""
-    return BridgeNetwork(
-        cluster_id=place.cluster_id,
-        cluster_cidr=config.cluster_cidr,
-        leases_file=config.data / "agent" / "addresses.json",
-    )
+    return BridgeNetwork(place.cluster_id, cluster_cidr=config.cluster_cidr, data_dir=config.data)
 
 
 def own_pod_cidr(cluster_cidr: str) -> str:
