@@ -24,11 +24,15 @@ log = structlog.get_logger(__name__)
 Role = Callable[[Config, Tasks], AbstractAsyncContextManager[None]]
 
 
-def run(config: Config, role: Role, *, with_parent: bool = False) -> int:
-    """Run a role (`server.master`, `worker.worker`); the exit code says how it went."""
+def run(config: Config, role: Role, *, with_parent: bool = False, use_uvloop: bool = False) -> int:
+    """Run a role (`server.master`, `worker.worker`); the exit code says how it went.
+
+    uvloop serves HTTP faster; it can't open netlink sockets, which the node needs.
+    """
     logs.configure(config.log_format, config.log_level)
     try:
-        uvloop.run(_until_stopped(config, role, with_parent=with_parent))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop if use_uvloop else None) as runner:
+            runner.run(_until_stopped(config, role, with_parent=with_parent))
     except Exception as error:
         log.critical("stopped by an error", why=str(error), exc_info=config.log_level == "debug")
         return 1

@@ -16,4 +16,4 @@ from appliance.cli.options import config_from, configured
 @configured("server")
 def command(**flags: Any) -> None:
     """Run a master in the foreground until SIGTERM; pods go on running after it."""
-    raise SystemExit(run(config_from("server", flags), master))
+    raise SystemExit(run(config_from("server", flags), master, use_uvloop=True))

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from examples.guestbook.images.build import load_images
 
 from appliance.kit.clock import SystemClock
 from appliance.node.runtimes.base import Unreachable
 from appliance.node.runtimes.detect import default_endpoint, open_runtime
+from examples.guestbook.images.build import load_images
 from tests.lab.cluster import Cluster
 
 

@@ -65,7 +65,7 @@ def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - http
+    with urllib.request.urlopen(url, timeout=5) as answer:
         return bytes(answer.read())
 
 
