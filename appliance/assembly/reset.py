@@ -5,21 +5,18 @@ import shutil
 import structlog
 
 from appliance.assembly.place import find_place
-from appliance.assembly.worker import open_backend, open_network
+from appliance.assembly.worker import open_network
 from appliance.config.schema import Config
 from appliance.kit.clock import SystemClock
-from appliance.kit.tasks import Tasks
+from appliance.kit.nftables import nft_usable
 from appliance.node.runtimes.base import Runtime, Unreachable
 from appliance.node.runtimes.detect import open_runtime
 from appliance.node.runtimes.marks import CLUSTER
+from appliance.proxy.backends.nftables import NftablesBackend
 
 log = structlog.get_logger(__name__)
 
 _STOP_GRACE_S = 2.0
-
-
-class StillRunning(Exception):
-    """The cluster's server runs; resetting it would only make it start over."""
 
 
 async def reset(config: Config, *, keep_data: bool) -> list[str]:
@@ -40,10 +37,9 @@ async def reset(config: Config, *, keep_data: bool) -> list[str]:
             await _remove_containers(runtime, place.cluster_id)
         finally:
             await runtime.close()
-    network = open_network(config, place)
-    await network.clean_up()
-    async with Tasks("reset", clock) as tasks:
-        await open_backend(config, place, tasks).clean_up()
+    await open_network(config, place).clean_up()
+    if not nft_usable():
+        await NftablesBackend(place.cluster_id).clean_up()
     if not keep_data:
         shutil.rmtree(config.data)
     else:

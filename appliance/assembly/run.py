@@ -44,6 +44,7 @@ async def _until_stopped(config: Config, role: Role, *, with_parent: bool) -> No
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    os.register_at_fork(after_in_child=_forget_signals)
     async with Tasks(config.role) as tasks, role(config, tasks):
         if with_parent:
             loop.add_reader(sys.stdin.fileno(), lambda: _watch_parent(stop))
@@ -51,6 +52,16 @@ async def _until_stopped(config: Config, role: Role, *, with_parent: bool) -> No
         await _first_of(stop, tasks)
         notify("STOPPING=1", os.environ)
         log.info("stopping; pods go on running")
+
+
+def _forget_signals() -> None:
+    """A forked helper (pyroute2 makes them) shares the descriptor by which asyncio hears signals.
+
+    Without this, a SIGTERM that ends the helper would stop us.
+    """
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _watch_parent(stop: asyncio.Event) -> None:

@@ -72,6 +72,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         loops.start(tasks)
         if not config.disable_agent:
             _ = tasks.forever("agent", Child(_agent_argv(config, place, server.port)).run)
+        stack.push_async_callback(tasks.close)  # loops end before what they use is closed
         log.info("api server listens", port=server.port, data_dir=config.data_dir)
         yield
 
@@ -150,7 +151,7 @@ def _agent_argv(config: Config, place: Place, port: int) -> list[str]:
         "node-ip": place.node_ip,
         "cluster-cidr": config.cluster_cidr,
         "service-cidr": config.service_cidr,
-        "cluster-dns": config.cluster_dns,
+        "cluster-dns": config.dns_address,
         "cluster-domain": config.cluster_domain,
         "kubelet-port": str(config.kubelet_port),
         "runtime": config.runtime,

@@ -58,7 +58,9 @@ async def worker(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         _ = tasks.forever("events", recorder.run)
         informers = Informers(client, clock)
         if "proxy" not in config.disable:
-            await _start_proxy(config, place, informers, tasks)
+            backend = await _start_proxy(config, place, informers, tasks)
+            if isinstance(backend, UserspaceBackend):
+                stack.push_async_callback(backend.clean_up)  # relays end with this process
         agent = Agent(
             client=client,
             runtime=runtime,
@@ -69,6 +71,7 @@ async def worker(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         )
         informers.start(tasks)
         _ = tasks.spawn("agent", agent.run())
+        stack.push_async_callback(tasks.close)  # loops end before what they use is closed
         log.info("node agent runs", node=place.node_name, pods=pod_cidr)
         yield
 
@@ -107,7 +110,7 @@ def node_options(config: Config, place: Place, pod_cidr: str) -> NodeOptions:
         data_dir=config.data / "agent",
         cluster_id=place.cluster_id,
         pause_image=PAUSE_IMAGE,
-        cluster_dns=config.cluster_dns,
+        cluster_dns=config.dns_address,
         cluster_domain=config.cluster_domain,
         pod_cidr=pod_cidr,
         labels=labels,
@@ -123,25 +126,26 @@ def node_options(config: Config, place: Place, pod_cidr: str) -> NodeOptions:
     )
 
 
-async def _start_proxy(config: Config, place: Place, informers: Informers, tasks: Tasks) -> None:
+async def _start_proxy(config: Config, place: Place, informers: Informers, tasks: Tasks) -> Backend:
     clock = SystemClock()
     responder: Responder | None = None
     listen: tuple[str, int] | None = None
     if "dns" not in config.disable:
         gateway = gateway_of(own_pod_cidr(config.cluster_cidr))
-        upstream = Upstream(host_name_servers(), own=config.cluster_dns, clock=clock, tasks=tasks)
+        upstream = Upstream(host_name_servers(), own=config.dns_address, clock=clock, tasks=tasks)
         responder = Responder(config.cluster_domain, upstream)
         await DnsServer(responder, host=gateway, port=DNS_PORT, tasks=tasks).start()
         listen = (gateway, DNS_PORT)
     options = ProxyOptions(
         node_name=place.node_name,
         cluster_domain=config.cluster_domain,
-        cluster_dns=config.cluster_dns,
+        cluster_dns=config.dns_address,
         dns_listen=listen,
     )
     backend = open_backend(config, place, tasks)
     loop = ProxyLoop(informers, backend, options=options, clock=clock, responder=responder)
     _ = tasks.spawn("proxy", loop.run())
+    return backend
 
 
 def open_backend(config: Config, place: Place, tasks: Tasks) -> Backend:

@@ -70,8 +70,8 @@ KEYS: tuple[Key, ...] = (
     Key(
         name="cluster-dns",
         kind="text",
-        default="10.43.0.10",
-        help="Address of the DNS service; it must lie in service-cidr.",
+        default="",
+        help="Address of the DNS service (default: the tenth of service-cidr, 10.43.0.10).",
     ),
     Key(
         name="cluster-domain",

@@ -23,7 +23,7 @@ class Config:
     advertise_address: str = ""
     cluster_cidr: str = "10.42.0.0/16"
     service_cidr: str = "10.43.0.0/16"
-    cluster_dns: str = "10.43.0.10"
+    cluster_dns: str = ""
     cluster_domain: str = "cluster.local"
     tls_san: tuple[str, ...] = ()
     write_kubeconfig: str = ""
@@ -51,6 +51,11 @@ class Config:
     def data(self) -> Path:
         """The data directory."""
         return Path(self.data_dir)
+
+    @property
+    def dns_address(self) -> str:
+        """Where pods ask for names."""
+        return self.cluster_dns or str(ipaddress.ip_network(self.service_cidr)[10])
 
     def faults(self) -> list[Problem]:
         """Every value that can't be used, with the remedy."""
@@ -81,7 +86,7 @@ class Config:
 
     def _dns_faults(self) -> list[Problem]:
         services = _network(self.service_cidr)
-        if services is None:
+        if services is None or not self.cluster_dns:
             return []
         if not _is_address(self.cluster_dns) or (
             ipaddress.ip_address(self.cluster_dns) not in services

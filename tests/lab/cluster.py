@@ -31,14 +31,13 @@ class Cluster:
         self.log = folder / "server.log"
         self.port = free_port()
         self.cidr, self.services = f"10.{second}.0.0/16", f"10.{third}.0.0/16"
-        self.dns = f"10.{third}.0.10"
         self.node = f"e2e-{secrets.token_hex(3)}"
         self._argv = [
             sys.executable, "-m", "appliance", "server",
             "--data-dir", str(self.data), "--https-listen-port", str(self.port),
             "--kubelet-port", str(free_port()), "--node-name", self.node,
             "--cluster-cidr", self.cidr, "--service-cidr", self.services,
-            "--cluster-dns", self.dns, "--runtime", runtime, "--runtime-endpoint", endpoint,
+            "--runtime", runtime, "--runtime-endpoint", endpoint,
         ]  # fmt: skip
         self._engine = ["--runtime", runtime, "--runtime-endpoint", endpoint]
         self.process: subprocess.Popen[bytes] | None = None
@@ -75,8 +74,7 @@ class Cluster:
         return int(children.split()[0])
 
     def reset(self) -> None:
-        argv = ["reset", "--data-dir", str(self.data), *self._engine]
-        self.appliance(*argv, "--cluster-cidr", self.cidr, "--service-cidr", self.services)
+        self.appliance("reset", "--data-dir", str(self.data), *self._engine)
 
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
