@@ -48,7 +48,10 @@ async def reset(config: Config, *, keep_data: bool) -> list[str]:
 
 
 async def _remove_containers(runtime: Runtime, cluster_id: str) -> None:
-    for container in await runtime.list({CLUSTER: cluster_id}):
-        await runtime.stop(container.id, _STOP_GRACE_S)
-        await runtime.remove(container.id)
-        log.info("removed", container=container.name)
+    async def remove(container_id: str) -> None:
+        await runtime.stop(container_id, _STOP_GRACE_S)
+        await runtime.remove(container_id)
+
+    found = await runtime.list({CLUSTER: cluster_id})
+    await asyncio.gather(*(remove(container.id) for container in found))
+    log.info("removed", containers=len(found))

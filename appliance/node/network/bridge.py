@@ -39,6 +39,7 @@ POD_PREFIX = 32
 _SCOPE_LINK = 253
 _LOOPBACK = 1  # the index of `lo` in every network namespace
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+_SETTINGS = Path("/proc/sys/net/ipv4/conf")
 
 
 class BridgeNetwork:
@@ -150,6 +151,9 @@ class BridgeNetwork:
             await kernel.addr("del", index=index, address=address, prefixlen=length)
         if wanted not in seen:
             await kernel.addr("add", index=index, address=gateway, prefixlen=prefix)
+        # Node ports answer on 127.0.0.1 too: such packets leave by this bridge, and only by it.
+        local = _SETTINGS / self.bridge / "route_localnet"
+        await asyncio.to_thread(local.write_text, "1\n")
 
     async def _plug(self, kernel: Any, link: PodLink, address: str) -> None:
         name = self._link_name(link.pod_uid)
