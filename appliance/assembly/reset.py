@@ -1,5 +1,6 @@
 """Take back what a cluster made on this host: containers, links, rules, mounts, and its data."""
 
+import asyncio
 import shutil
 
 import structlog
