@@ -49,8 +49,11 @@ class History(Protocol):
         """The first revision whose changes of the range are all still here."""
         ...
 
-    def events(self, key: bytes, end: bytes, first: int, last: int) -> list[Event]:
-        """Changes of the range in revisions first to last, in order, with what was before."""
+    def events(self, key: bytes, end: bytes, first: int, last: int) -> tuple[list[Event], int]:
+        """Changes of the range from `first` on, in order, with what was before.
+
+        Whole revisions, up to the one returned: `last`, or less if they are large.
+        """
         ...
 
 
@@ -212,7 +215,8 @@ class HubWatcher:
             self.cut(self._lost())
             return None
         last = min(current, self.cursor + self._hub.options.watch_page_revisions - 1)
-        events = self._wanted(history.events(request.key, request.end, self.cursor, last))
+        found, last = history.events(request.key, request.end, self.cursor, last)
+        events = self._wanted(found)
         self.cursor = last + 1
         if last >= current:
             self._enter_step()

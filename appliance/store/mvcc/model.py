@@ -57,7 +57,7 @@ class Model:
         del key, end  # history is kept or dropped for all keys alike
         return self.compact_revision
 
-    def events(self, key: bytes, end: bytes, first: int, last: int) -> list[Event]:
+    def events(self, key: bytes, end: bytes, first: int, last: int) -> tuple[list[Event], int]:
         """Changes of the range in revisions first to last, in order."""
         found = [
             change
@@ -68,7 +68,7 @@ class Model:
         return [
             replace(c, prev_kv=None) if c.kv.mod_revision <= self.compact_revision else c
             for c in found
-        ]
+        ], last
 
     def compact(self, revision: int) -> None:
         """Forget what no read at or after `revision` can see.

@@ -185,14 +185,14 @@ class Committed:
             return max(self.compact_revision, ephemeral.lost + 1)
         return self.compact_revision
 
-    def events(self, key: bytes, end: bytes, first: int, last: int) -> list[Event]:
-        """Changes of the range in revisions first to last, in order."""
+    def events(self, key: bytes, end: bytes, first: int, last: int) -> tuple[list[Event], int]:
+        """Changes of the range from `first` on, in whole revisions up to the one returned."""
         keyspace = self._keyspace
-        found = keyspace.reader.events(key, end, first, last)
+        found, last = keyspace.reader.events(key, end, first, last)
         if keyspace.ephemeral.concern(key, end):
             found += keyspace.ephemeral.events(key, end, first, last)
             found.sort(key=lambda change: change[0])
-        return [self._with_previous(change) for _, change in found]
+        return [self._with_previous(change) for _, change in found], last
 
     def _with_previous(self, change: Event) -> Event:
         before = change.kv.mod_revision - 1

@@ -16,6 +16,8 @@ from appliance.store.mvcc.keyindex import position
 from appliance.store.sql import tables
 from appliance.store.sql.engine import unusable
 
+_PAGE_BYTES = 4 << 20  # values in one page of history; the loop waits while they are read
+
 Row = tuple[int, bytes, bytes, int, int, int, int]
 
 
@@ -52,8 +54,12 @@ class Reader:
             raise Unusable(f"{self._path}: row {at >> 1} of the history is missing")
         return _change(row)[1].kv
 
-    def events(self, key: bytes, end: bytes, first: int, last: int) -> list[tuple[int, Event]]:
-        """Changes of the range in revisions first to last, in order, with their positions.
+    def events(
+        self, key: bytes, end: bytes, first: int, last: int
+    ) -> tuple[list[tuple[int, Event]], int]:
+        """Changes of the range in order, with their positions, and the revision they go up to.
+
+        That is `last`, or less if their values are large: whole revisions in any case.
 
         Raises:
             Unusable: they cannot be read.
@@ -67,9 +73,23 @@ class Reader:
         else:
             text, bounds = tables.SELECT_WINDOW_RANGE, (*window, key, end)
         try:
-            return [_change(row) for row in self.connection.execute(text, bounds)]
+            return _bounded(map(_change, self.connection.execute(text, bounds)), last)
         except sqlite3.Error as error:
             raise unusable(self._path, error) from error
+
+
+def _bounded(
+    changes: Iterable[tuple[int, Event]], last: int
+) -> tuple[list[tuple[int, Event]], int]:
+    """As many whole revisions as fit a page."""
+    page: list[tuple[int, Event]] = []
+    size_bytes = 0
+    for at, change in changes:
+        if size_bytes > _PAGE_BYTES and change.kv.mod_revision > page[-1][1].kv.mod_revision:
+            return page, page[-1][1].kv.mod_revision
+        page.append((at, change))
+        size_bytes += len(change.kv.value)
+    return page, last
 
 
 def _change(row: Row) -> tuple[int, Event]:

@@ -240,3 +240,18 @@ async def test_a_value_that_cannot_be_read_is_told_with_a_remedy(
     with pytest.raises(Unusable, match=r"state\.db.*Restore a backup"):
         await anext(store.watch(WatchRequest(key=b"a", start_revision=2)))
     await store.close()
+
+
+async def test_large_values_are_replayed_in_small_pages(path: Path, clock: FakeClock) -> None:
+    store = await SqlStore.open(path, OPTIONS, clock)
+    for n in range(8):
+        await store.txn(Txn(success=(Put(key=b"a", value=bytes(1_500_000)), Put(key=b"b%d" % n))))
+    watcher = store.watch(WatchRequest(key=b"a", end=b"c", start_revision=2))
+    sizes, revisions = [], []
+    while len(revisions) < 16:
+        batch = await anext(watcher)
+        sizes.append(len(batch.events))
+        revisions += [event.kv.mod_revision for event in batch.events]
+    assert revisions == sorted([*range(2, 10)] * 2)
+    assert sizes == [6, 6, 4], "whole revisions, a little over 4 MiB each"
+    await store.close()
