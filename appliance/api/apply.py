@@ -28,6 +28,7 @@ from appliance.api.managedfields import (
     paths_of,
     read,
     resets,
+    time_of,
     track,
     write,
 )
@@ -66,7 +67,7 @@ def server_side_apply(
     changed = codec.prune(kind_type, after)[0] != codec.prune(kind_type, before)[0]
     own = owners.get(who.identity)
     if changed and own is not None:
-        owners[who.identity] = replace(own, time=now, entry=None)
+        owners[who.identity] = replace(own, time=time_of(who, now), entry=None)
     entries = write(owners)
     result = dict(after) if changed else dict(before)
     meta = dict(_metadata(result))

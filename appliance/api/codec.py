@@ -22,6 +22,7 @@ from appliance.api import quantity, timestamps
 from appliance.api.errors import BadRequest, Invalid, invalid
 from appliance.api.faults import wrong
 from appliance.api.fieldtypes import Shape, fields_of, shape_of_struct
+from appliance.api.json_fault import json_fault
 from appliance.api.schema import Message
 from appliance.kit import jsonio
 
@@ -29,9 +30,6 @@ M = TypeVar("M", bound=Message)
 
 MAX_WARNINGS = 100
 """Upstream reports no more strict errors than this for one body."""
-
-MAX_DEPTH = 500
-"""Deeper bodies are refused before they exhaust the stack."""
 
 _INT_RANGES = {"int32": 2**31, "int64": 2**63}
 
@@ -119,7 +117,7 @@ def loads(raw: bytes | str) -> tuple[Any, bool]:
     """Decode JSON text to plain data; objects with doubled keys come as `Doubled`.
 
     Raises:
-        BadRequest: it is not JSON; worded by the library, not by Go.
+        BadRequest: it is not JSON; worded as Go words it.
     """
     found = False
 
@@ -137,12 +135,12 @@ def loads(raw: bytes | str) -> tuple[Any, bool]:
     try:
         data = json.loads(raw, object_pairs_hook=collect, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise BadRequest(f"json parse error: {error}") from error
+        raise BadRequest(f"json parse error: {json_fault(raw) or error}") from error
     return data, found
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"invalid character {name[0]!r} looking for beginning of value")
+    raise ValueError(f"{name} is no JSON")
 
 
 @cache

@@ -8,6 +8,7 @@ be slow: one step per byte, bounded by the body limit. Source: Go `encoding/json
 from appliance.api.faults import quoted
 
 END = "unexpected end of JSON input"
+DEPTH = "exceeded max depth"
 _SPACE = b" \t\r\n"
 _DIGITS = b"0123456789"
 _HEX = b"0123456789abcdefABCDEF"
@@ -24,6 +25,8 @@ def json_fault(text: bytes | str) -> str:
         _Scanner(raw).run()
     except _Fault as fault:
         return str(fault)
+    except RecursionError:
+        return DEPTH
     return ""
 
 

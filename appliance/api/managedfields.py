@@ -139,9 +139,13 @@ def track(
     if gained := gained - STRIPPED:
         before = kept.get(who.identity)
         fields = gained | (before.fields if before else EMPTY)
-        # Upstream's door to scale keeps entries itself, and leaves the time out.
-        kept[who.identity] = Owner(who, fields, "" if who.subresource == "scale" else now)
+        kept[who.identity] = Owner(who, fields, time_of(who, now))
     return {i: o for i, o in kept.items() if o.fields}
+
+
+def time_of(who: Manager, now: str) -> str:
+    """Give the time of an entry; upstream's door to scale keeps entries itself, without times."""
+    return "" if who.subresource == "scale" else now
 
 
 @cache

@@ -118,7 +118,7 @@ def _type_of(expected: Expected[Any], raw: bytes) -> tuple[str, str]:
         return expected.api_version, expected.kind
     try:
         meta = _peek.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise _unrecognized(expected, f"json parse error: {go_json_error(raw)}", raw) from None
     for name, value in (("apiVersion", meta.apiVersion), ("kind", meta.kind)):
         if value is not None and not isinstance(value, str):
@@ -244,7 +244,7 @@ def decode_delete_options(raw: bytes, content_type: str) -> DeleteOptions | None
         raw = jsonio.dumps(from_yaml(raw))
     try:
         meta = _peek.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         message = f"couldn't get version/kind; json parse error: {go_json_error(raw)}"
         raise BadRequest(message) from None
     if meta.kind not in {None, "", "DeleteOptions"}:
