@@ -68,7 +68,7 @@ def test_traffic_goes_on_while_server_and_agent_are_killed(
         }
 
     before = ids()
-    revision = int(cluster.get("pods")["metadata"]["resourceVersion"])
+    revision = cluster.revision()
     failures: list[str] = []
     done = threading.Event()
 
@@ -91,6 +91,6 @@ def test_traffic_goes_on_while_server_and_agent_are_killed(
         done.set()
         thread.join()
     assert failures == []
-    assert int(cluster.get("pods")["metadata"]["resourceVersion"]) >= revision
+    assert cluster.revision() >= revision
     cluster.kubectl("label", "rc", "frontend", f"touched=t{time.time_ns()}")
     assert int(cluster.get("rc", "frontend")["metadata"]["resourceVersion"]) > revision

@@ -99,6 +99,11 @@ class Cluster:
     def get(self, *args: str) -> Any:
         return json.loads(self.kubectl("get", *args, "-o", "json"))
 
+    def revision(self) -> int:
+        """The store's revision, as a list of all pods shows it."""
+        found = json.loads(self.kubectl("get", "--raw", "/api/v1/pods"))
+        return int(found["metadata"]["resourceVersion"])
+
     def apply(self, manifest: str) -> None:
         self.kubectl("apply", "-f", "-", stdin=manifest)
 
