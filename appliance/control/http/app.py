@@ -77,7 +77,9 @@ def _routes(parts: Parts, metrics: Metrics) -> Mapping[str, Handle]:
     subresources = Subresources(
         registry=parts.registry, resources=resources, stream_logs=logs.handle
     )
-    reviews = Reviews(authorizer=parts.authorizer, clock=parts.clock)
+    reviews = Reviews(
+        authorizer=parts.authorizer, authenticator=parts.authenticator, clock=parts.clock
+    )
     api = Api(resources, subresources, reviews, Discovery(KINDS, [_BINDINGS, *EXTRAS]))
     health, openapi = Health(parts.checks), OpenApi()
     checks = {
@@ -116,7 +118,9 @@ class Api:
     async def handle(self, exchange: Exchange) -> None:
         """Resources, their sub-resources, or the discovery documents in between."""
         target = exchange.target
-        if not target.resource:
+        if target.group not in self._discovery.groups:
+            await _no_such_page(exchange)
+        elif not target.resource:
             await self.discover(exchange)
         elif target.resource == "bindings" and not target.name and not target.group:
             await self._subresources.bind(exchange)
@@ -132,7 +136,8 @@ class Api:
         path = exchange.target.path
         document = self._discovery.choose(path, exchange.header(b"accept"))
         if document is None:
-            if path.startswith("/apis/"):
+            _, _, group, *_ = f"{path}//".split("/")
+            if path.startswith("/apis/") and group not in self._discovery.groups:
                 await _no_such_page(exchange)
                 return
             raise no_such_resource()

@@ -52,7 +52,7 @@ class Discovery:
         for group, version in sorted(versions):
             groups.setdefault(group, []).append(version)
         groups = {group: _by_preference(found) for group, found in groups.items()}
-        self.group_versions = tuple(sorted(versions))
+        self.groups = frozenset(groups)
         self.plain: dict[str, Document] = {
             "/api": _document(_api_versions(groups.get("", []))),
             "/apis": _document(_group_list(groups)),

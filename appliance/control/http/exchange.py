@@ -2,16 +2,17 @@
 
 Made by `serve` for each request; handlers are functions of an `Exchange`. Errors of the API
 become Status answers here and nowhere else.
-Bounded by: `BODY_LIMIT_BYTES` per request.
+Bounded by: `BODY_LIMIT_BYTES` and `_BODY_S` per request.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from appliance.api.errors import ApiError, InternalError, TooLarge
+from appliance.api.errors import ApiError, InternalError, Timeout, TooLarge
 from appliance.control.http.negotiate import JSON, YAML, Form, choose_form
 from appliance.control.http.params import NO_PARAMS, Params
 from appliance.control.http.target import Target
@@ -26,6 +27,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_LIMIT_BYTES = 3 * 1024 * 1024  # upstream's limit; objects themselves end at about 1.5 MiB
+_BODY_S = 60.0  # the largest body takes half a minute on a slow line
 _PEOPLE = ("curl", "Wget", "Mozilla/5.0")  # agents whose users read the bytes: indent for them
 
 
@@ -67,7 +69,15 @@ class Exchange:
 
         Raises:
             TooLarge: it is over the limit; the rest is not read.
+            Timeout: it does not come.
         """
+        try:
+            async with asyncio.timeout(_BODY_S):
+                return await self._read_body()
+        except TimeoutError:
+            raise Timeout("the body of the request did not arrive in time") from None
+
+    async def _read_body(self) -> bytes:
         chunks: list[bytes] = []
         size = 0
         while True:

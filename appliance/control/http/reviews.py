@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.api import codec, faults
-from appliance.api.errors import BadRequest, Cause, Details, Invalid
+from appliance.api.errors import BadRequest, Cause, Details, Invalid, Unauthorized
 from appliance.api.kinds.authentication.reviews import (
     SelfSubjectReview,
     SelfSubjectReviewStatus,
+    TokenReview,
+    TokenReviewStatus,
     UserInfo,
 )
 from appliance.api.kinds.authorization.reviews import (
@@ -23,6 +25,7 @@ from appliance.api.kinds.authorization.reviews import (
     SelfSubjectRulesReview,
     SubjectAccessReview,
 )
+from appliance.control.access.authn import Authenticator
 from appliance.control.access.authz import MASTERS, Attributes, Authorizer
 from appliance.control.http.bodies import Expected, decode_object
 from appliance.control.http.discovery import Extra
@@ -53,6 +56,7 @@ EXTRAS = (
     _extra(_AUTHZ, "LocalSubjectAccessReview", namespaced=True),
     _extra(_AUTHZ, "SelfSubjectRulesReview"),
     _extra(_AUTHN, "SelfSubjectReview"),
+    _extra(_AUTHN, "TokenReview"),
 )
 
 
@@ -61,6 +65,7 @@ class Reviews:
     """Answers each kind of review."""
 
     authorizer: Authorizer
+    authenticator: Authenticator
     clock: Clock
 
     def find(
@@ -123,11 +128,26 @@ class Reviews:
     async def who_am_i(self, exchange: Exchange) -> None:
         """Say who is asking."""
         review = await _read(exchange, SelfSubjectReview, "SelfSubjectReview", _AUTHN)
-        user = exchange.user
         review.metadata.creationTimestamp = rfc3339(self.clock.wall())
-        info = UserInfo(username=user.name, uid=user.uid, groups=list(user.groups))
-        review.status = SelfSubjectReviewStatus(userInfo=info)
+        review.status = SelfSubjectReviewStatus(userInfo=_user_info(exchange.user))
         await _answer(exchange, review)
+
+    async def whose_token(self, exchange: Exchange) -> None:
+        """Say whose a token is."""
+        review = await _read(exchange, TokenReview, "TokenReview", _AUTHN)
+        if not review.spec.token:
+            raise BadRequest("token is required for TokenReview in authentication")
+        try:
+            user = self.authenticator.authenticate(f"Bearer {review.spec.token}", None)
+        except Unauthorized:
+            review.status = TokenReviewStatus(error="invalid bearer token")
+        else:
+            review.status = TokenReviewStatus(authenticated=True, user=_user_info(user))
+        await _answer(exchange, review)
+
+
+def _user_info(user: User) -> UserInfo:
+    return UserInfo(username=user.name, uid=user.uid, groups=list(user.groups))
 
 
 _Handle = Callable[[Reviews, Exchange], Awaitable[None]]
@@ -137,6 +157,7 @@ _BY_RESOURCE: dict[tuple[str, str], _Handle] = {
     (_AUTHZ, "localsubjectaccessreviews"): Reviews.access,
     (_AUTHZ, "selfsubjectrulesreviews"): Reviews.my_rules,
     (_AUTHN, "selfsubjectreviews"): Reviews.who_am_i,
+    (_AUTHN, "tokenreviews"): Reviews.whose_token,
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import httpx
+import structlog
 
 from appliance.api.errors import ApiError, BadRequest, InternalError, from_status
 from appliance.api.kinds.core.node import NODE, Node
@@ -20,6 +21,8 @@ from appliance.control.http.exchange import Exchange
 from appliance.control.http.params import Params
 from appliance.control.http.streaming import finish, run_until_ended, send_chunk, start
 from appliance.control.registry.base import Registry
+
+log = structlog.get_logger(__name__)
 
 _CONNECT_S = 5.0  # a node on the same network answers at once, or is away
 _PASSED_ON = (
@@ -80,15 +83,17 @@ class Logs:
                 await start(exchange, _HEADERS)
                 await run_until_ended(exchange, _copy(exchange, answer))
         except httpx.HTTPError as error:
-            if exchange.started:
-                raise
             raise InternalError(f'Get "{url}": {str(error) or type(error).__name__}') from error
         await finish(exchange)
 
 
 async def _copy(exchange: Exchange, answer: httpx.Response) -> None:
-    async for chunk in answer.aiter_raw():
-        await send_chunk(exchange, chunk)
+    """Pass on what comes; a node that is lost in the middle ends the log."""
+    try:
+        async for chunk in answer.aiter_raw():
+            await send_chunk(exchange, chunk)
+    except httpx.HTTPError as error:
+        log.warning("a node cut off a log", path=exchange.target.path, why=str(error))
 
 
 async def _fault_of_node(answer: httpx.Response) -> ApiError:

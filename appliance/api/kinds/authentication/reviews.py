@@ -1,4 +1,4 @@
-"""Who am I: posted, answered in status, never stored.
+"""Who am I, whose is this token: posted, answered in status, never stored.
 
 Answered by `control.http.reviews`. Source: k8s.io/api `authentication/v1`.
 """
@@ -29,3 +29,28 @@ class SelfSubjectReview(KubeObject):
     status: Annotated[SelfSubjectReviewStatus, F(2, "The answer.")] = always(
         SelfSubjectReviewStatus
     )
+
+
+class TokenReviewSpec(Message):
+    """The question."""
+
+    token: Annotated[str, F(1, "Bearer token that somebody presented.")] = ""
+    audiences: Annotated[
+        list[str], F(2, "For whom it must be meant; empty is the API server.", list_type="atomic")
+    ] = []
+
+
+class TokenReviewStatus(Message):
+    """The answer."""
+
+    authenticated: Annotated[bool, F(1, "Whether the token is known.")] = False
+    user: Annotated[UserInfo, F(2, "Whose it is.")] = always(UserInfo)
+    audiences: Annotated[list[str], F(4, "For whom it is meant.", list_type="atomic")] = []
+    error: Annotated[str, F(3, "Why it is not known.")] = ""
+
+
+class TokenReview(KubeObject):
+    """Whose is this token?"""
+
+    spec: Annotated[TokenReviewSpec, F(2, "The question.")] = always(TokenReviewSpec)
+    status: Annotated[TokenReviewStatus, F(3, "The answer.")] = always(TokenReviewStatus)

@@ -163,6 +163,24 @@ async def test_reviews_answer_at_once(http: httpx.AsyncClient) -> None:
     assert (await http.get(REVIEWS)).status_code == 405
 
 
+async def test_a_token_is_told_whose_it_is(http: httpx.AsyncClient) -> None:
+    url = "/apis/authentication.k8s.io/v1/tokenreviews"
+    known = (await http.post(url, json={"spec": {"token": TOKEN}})).json()["status"]
+    assert (known["authenticated"], known["user"]["username"]) == (True, "admin")
+    unknown = (await http.post(url, json={"spec": {"token": "x"}})).json()["status"]
+    assert unknown == {"user": {}, "error": "invalid bearer token"}
+
+
+async def test_an_unknown_group_is_no_page_and_an_unknown_version_no_resource(
+    http: httpx.AsyncClient,
+) -> None:
+    for path in ("/apis/x.example.com/v1/things", "/apis/x.example.com"):
+        answer = await http.get(path)
+        assert (answer.status_code, answer.text) == (404, "404 page not found\n")
+    answer = await http.get("/apis/coordination.k8s.io/v9")
+    assert answer.json()["reason"] == "NotFound"
+
+
 async def test_openapi_documents_may_be_kept_by_their_hash(http: httpx.AsyncClient) -> None:
     index = (await http.get("/openapi/v3")).json()["paths"]
     url = index["api/v1"]["serverRelativeURL"]
