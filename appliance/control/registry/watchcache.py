@@ -158,8 +158,14 @@ class KindCache(Generic[T]):
     async def run(self) -> None:
         """Load, then follow the store; ends when the store cuts the watch (the owner restarts)."""
         try:
-            target = await self._load()
-            await self._follow(target)
+            try:
+                await self._live(past=True)
+            except store_errors.Compacted:
+                if self._ready.is_set():
+                    raise
+                # keys that are never written to disk have no past after a restart of the store
+                self._reset()
+                await self._live(past=False)
         except (store_errors.Compacted, store_errors.Overrun) as error:
             log.warning("watch cache loads anew", kind=self.kind.plural, why=str(error))
         finally:
@@ -214,21 +220,24 @@ class KindCache(Generic[T]):
         """Watchers that asked for bookmarks."""
         return [w for w in self._watchers if w.bookmarks]
 
-    async def _load(self) -> int:
-        """Take in the state at the floor; returns the revision to catch up with."""
+    async def _live(self, *, past: bool) -> None:
+        """Take in the state at the floor, then follow; with `past`, from as far back as fits."""
         status = await self._store.status()
-        self.floor = max(status.compact_revision, status.revision - self._options.ring_size, 0)
-        if self.floor:
-            prefix = self.kind.storage_prefix().encode()
-            found = await self._store.range(
-                Range(key=prefix, end=prefix_end(prefix), revision=self.floor)
-            )
-            for kv in found.kvs:
-                key = object_key(self.kind, kv.key)
-                self._objects[key] = from_store(self.kind, kv.value, kv.mod_revision)
-            self._keys = sorted(self._objects)
-        self.revision = self.floor
-        return status.revision
+        floor = max(status.compact_revision, status.revision - self._options.ring_size)
+        if floor or not past:
+            await self._load(floor if past else 0)
+        await self._follow(status.revision)
+
+    async def _load(self, revision: int) -> None:
+        prefix = self.kind.storage_prefix().encode()
+        found = await self._store.range(
+            Range(key=prefix, end=prefix_end(prefix), revision=revision)
+        )
+        for kv in found.kvs:
+            key = object_key(self.kind, kv.key)
+            self._objects[key] = from_store(self.kind, kv.value, kv.mod_revision)
+        self._keys = sorted(self._objects)
+        self.revision = self.floor = revision or found.revision
 
     async def _follow(self, target: int) -> None:
         prefix = self.kind.storage_prefix().encode()

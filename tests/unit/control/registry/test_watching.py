@@ -18,8 +18,8 @@ from appliance.control.registry.registry import StoreRegistry
 from appliance.control.registry.watching import KindWatch
 from appliance.kit import jsonio
 from appliance.kit.clock import FakeClock
-from appliance.store.base import WatchRequest
-from appliance.store.errors import Overrun
+from appliance.store.base import Watcher, WatchRequest
+from appliance.store.errors import Compacted, Overrun
 from appliance.store.hub import HubWatcher
 from appliance.store.memory import MemoryStore
 
@@ -37,6 +37,18 @@ class CutStore(MemoryStore):
         watcher = super().watch(request)
         assert isinstance(watcher, HubWatcher)
         self.watchers = [*getattr(self, "watchers", []), watcher]
+        return watcher
+
+
+class ForgetfulStore(MemoryStore):
+    """After its restart a store knows no past of keys that it never wrote to disk."""
+
+    @override
+    def watch(self, request: WatchRequest) -> Watcher:
+        watcher = super().watch(request)
+        if request.start_revision == 1 and b"configmaps" in request.key:
+            assert isinstance(watcher, HubWatcher)
+            watcher.cut(Compacted(2))
         return watcher
 
 
@@ -153,6 +165,22 @@ async def test_a_cut_feed_loads_anew_and_tells_everybody(
     assert (await registry.get(CONFIG_MAP, "default", "a")).obj.metadata.name == "a"
     made = await create(registry, call, "b")
     assert await registry.get(CONFIG_MAP, "default", "b") is made
+
+
+async def test_keys_without_a_past_are_served_from_now_on(clock: FakeClock, call: Call) -> None:
+    store = ForgetfulStore(clock)
+    async with StoreRegistry(store, clock=clock, rng=random.Random(1)) as registry:  # noqa: S311
+        for _ in range(2):  # so that there is a past to ask for
+            await registry.create(
+                NAMESPACE,
+                Namespace(metadata=ObjectMeta(generateName="n")),
+                namespace="",
+                call=call,
+            )
+        async with asyncio.timeout(2):
+            with pytest.raises(errors.NotFound):
+                await registry.get(CONFIG_MAP, "default", "a")
+    await store.close()
 
 
 async def test_bookmarks_come_about_once_a_minute(
