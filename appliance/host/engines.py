@@ -46,7 +46,9 @@ PACKAGES: Mapping[Kind, tuple[str, ...]] = {
 START_DEADLINE_S = 60.0  # dockerd on a slow disk checks its whole store first
 STOP_DEADLINE_S = 20.0  # dockerd gives its containers 10 s of that
 INSTALL_DEADLINE_S = 900.0  # a slow mirror, 100 MB
+_OLD_CONTAINERD_S = 5.0
 _PAUSE_S = 0.05
+_DOCKER_RUN = Path("/var/run/docker")
 
 
 class EngineError(Exception):
@@ -105,10 +107,12 @@ def podman_conf(host: Host, grantable: Mapping[str, tuple[int, int]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def command(kind: Kind, socket_path: str, run_dir: Path) -> list[str]:
-    """The daemon's argument list."""
+def command(kind: Kind, socket_path: str, run_dir: Path, store: Path | None = None) -> list[str]:
+    """The daemon's argument list; `store` is for an engine beside the host's usual one."""
     if kind == "podman":
-        return ["podman", "system", "service", "--time=0", f"unix://{socket_path}"]
+        roots = [f"--root={store / 'root'}", f"--runroot={store / 'run'}"] if store else []
+        return ["podman", *roots, "system", "service", "--time=0", f"unix://{socket_path}"]
+    roots = [f"--data-root={store / 'root'}", f"--exec-root={store / 'run'}"] if store else []
     return [
         "dockerd",
         f"--host=unix://{socket_path}",
@@ -119,6 +123,8 @@ def command(kind: Kind, socket_path: str, run_dir: Path) -> list[str]:
         "--ip-forward=false",
         # Its child containerd gets this score; a negative one needs CAP_SYS_RESOURCE.
         "--oom-score-adjust=0",
+        "--live-restore",  # pods go on when dockerd dies, and are found again
+        *roots,
     ]
 
 
@@ -156,6 +162,7 @@ class Engines:
     run_dir: Path
     clock: Clock
     sockets: Mapping[Kind, str]
+    store: Path | None = None
 
     @property
     def _record(self) -> Path:
@@ -216,18 +223,33 @@ class Engines:
             (await subproc.run(["systemctl", "start", unit], timeout_s=START_DEADLINE_S)).check()
             await self._wait_answer(kind, None)
             return
+        if kind == "docker":
+            await self._wait_old_containerd()
         log = self.run_dir / f"{kind}.log"
-        process = self._launch(kind, host, log)
+        pid = self._launch(kind, host, log)
 
         def dead() -> str | None:
-            if process.poll() is None:
+            code = subproc.ended(pid)
+            if code is None:
                 return None
             self._record.unlink(missing_ok=True)
-            return f"{DAEMONS[kind]} ended with code {process.returncode}:\n{_tail(log)}"
+            return f"{DAEMONS[kind]} ended with code {code}:\n{_tail(log)}"
 
         await self._wait_answer(kind, dead)
 
-    def _launch(self, kind: Kind, host: Host, log: Path) -> subproc.Daemon:
+    async def _wait_old_containerd(self) -> None:
+        """Let the child of a dockerd that was killed end first.
+
+        It ends by itself within a second; a dockerd that finds its number taken (a zombie will
+        do) waits for it 15 s long and gives up. Containers live on: their shims are nobody's child.
+        """
+        note = (self.store / "run" if self.store else _DOCKER_RUN) / "containerd/containerd.pid"
+        deadline = self.clock.monotonic() + _OLD_CONTAINERD_S
+        while self.clock.monotonic() < deadline and _start_ticks(_pid_in(note)):
+            await self.clock.sleep(_PAUSE_S)
+        await asyncio.to_thread(note.unlink, missing_ok=True)
+
+    def _launch(self, kind: Kind, host: Host, log: Path) -> int:
         path = Path(self.sockets[kind])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)  # left over: nobody answered on it
@@ -236,13 +258,13 @@ class Engines:
             conf = self.run_dir / "containers.conf"
             write_atomic(conf, podman_conf(host, limits.grantable()).encode(), mode=0o644)
             environment["CONTAINERS_CONF"] = str(conf.resolve())
-        argv = command(kind, str(path), self.run_dir.resolve())
+        argv = command(kind, str(path), self.run_dir.resolve(), self.store)
         _say(f"found: cgroup v{host.cgroup_version}, may raise limits: {host.may_raise_limits}")
         _say(f"starting: {' '.join(argv)} (log: {log})")
-        process = subproc.detach(argv, log=log, env=environment)
-        record = Started(kind, f"unix://{path}", process.pid, _start_ticks(process.pid))
+        pid = subproc.detach(argv, log=log, env=environment)
+        record = Started(kind, f"unix://{path}", pid, _start_ticks(pid))
         write_atomic(self._record, json.dumps(asdict(record)).encode(), mode=0o644)
-        return process
+        return pid
 
     async def _wait_answer(self, kind: Kind, dead: Dead | None) -> None:
         deadline = self.clock.monotonic() + START_DEADLINE_S
@@ -270,6 +292,13 @@ def _start_ticks(pid: int) -> int:
         return 0
     fields = stat.rpartition(")")[2].split()  # the name before it may hold spaces: proc(5)
     return 0 if fields[0] == "Z" else int(fields[19])
+
+
+def _pid_in(note: Path) -> int:
+    try:
+        return int(note.read_text())
+    except (FileNotFoundError, ValueError):
+        return -1  # no process has this number
 
 
 def _running_containers(socket_path: str) -> int:

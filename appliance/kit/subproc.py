@@ -1,12 +1,13 @@
 """The one door to other programs: argument lists only, a deadline, bounded output."""
 
 import asyncio
+import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-Daemon = subprocess.Popen[bytes]
 _MAX_OUTPUT_BYTES = 1 << 20  # enough for any command we run; more is cut, never kept in memory
 
 
@@ -65,22 +66,37 @@ async def run(
     return Finished(tuple(argv), code, out[:_MAX_OUTPUT_BYTES], err[:_MAX_OUTPUT_BYTES])
 
 
-def detach(argv: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Daemon:
-    """Start a daemon that outlives us, in a session of its own; its output goes to `log`.
+def detach(argv: Sequence[str], *, log: Path, env: Mapping[str, str]) -> int:
+    """Start a daemon that outlives us, in a session of its own; return its process id.
 
-    It works in the folder of its log: what it leaves there (core files, notes) is found there.
+    Its output goes to `log`, and it works in the folder of its log: what it leaves there (core
+    files, notes) is found there.
 
     Raises:
         FileNotFoundError: there is no such program.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603 - an argument list, no shell
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=env,
-            cwd=log.parent,
-            start_new_session=True,
-        )
+    program = shutil.which(argv[0])
+    if program is None:
+        raise FileNotFoundError(f"there is no program {argv[0]}")
+    # `env -C` changes the folder and becomes the program: same process id.
+    return os.posix_spawnp(
+        "env",
+        ["env", "-C", str(log.parent.resolve()), program, *argv[1:]],
+        env,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+
+
+def ended(pid: int) -> int | None:
+    """The exit code of a daemon that we started (minus the signal that ended it); None: it runs."""
+    try:
+        reaped, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return 0  # it was another's child, or somebody took note before us
+    return os.waitstatus_to_exitcode(status) if reaped else None

@@ -210,6 +210,15 @@ async def test_removing_what_is_gone_is_fine_and_what_runs_too(
     await runtime.remove(container_id)
 
 
+async def test_a_pods_containers_can_all_be_removed_at_once(
+    runtime: Runtime, make: Make, marks: dict[str, str]
+) -> None:
+    sandbox = await started(runtime, make(DEAF))
+    joined = [await started(runtime, make(network=f"container:{sandbox}")) for _ in range(2)]
+    await asyncio.gather(*(runtime.remove(one) for one in (sandbox, *joined)))
+    assert not await runtime.list(marks)
+
+
 async def test_missing_containers_are_said_to_be_missing(runtime: Runtime) -> None:
     nobody = "0" * 64
     calls = [

@@ -5,7 +5,8 @@ What every implementation promises (`tests/contract/test_runtime.py`):
 * containers are found again by their marks (labels) after the agent or the engine restarted;
 * `stop` sends the stop signal, waits `grace_s`, then kills; stopping what has stopped is fine;
 * `remove` of what is gone is fine; all other calls on missing containers raise `NotThere`;
-* a container whose namespaces others joined may refuse to go before they do: remove it last;
+* removing a container whose namespaces others joined may take them along (Podman): whoever
+  still needs them removes it last;
 * `events` yields after each start, death or removal of a container that carries the marks it
   was given; it may say too much, never too little: consumers look again;
 * no policy: no restarts, no retries, no image choice.

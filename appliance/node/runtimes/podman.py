@@ -115,8 +115,11 @@ class PodmanRuntime:
                 raise
 
     async def remove(self, container_id: str) -> None:
-        """Remove by force and at once; what is gone is fine."""
-        params = {"force": "true", "v": "true", "timeout": "0"}
+        """Remove by force and at once; what is gone is fine.
+
+        Podman refuses to remove a container that others joined, unless they go with it.
+        """
+        params = {"force": "true", "v": "true", "timeout": "0", "depend": "true"}
         try:
             await self._heavy("DELETE", f"/containers/{container_id}", params)
         except NotThere:

@@ -10,6 +10,7 @@ they need. Images that the engine has already, byte for byte, are not loaded aga
 
 import argparse
 import asyncio
+import contextlib
 import platform
 import shutil
 import sys
@@ -67,8 +68,12 @@ async def load_images(runtime: Runtime) -> None:
     """Build both and load what the engine lacks."""
     for name, archive in ((REDIS, await build_redis()), (FRONTEND, await build_frontend())):
         here = await runtime.image(name)
-        if here is None or here.id.removeprefix("sha256:") != image_id(archive):
-            await runtime.load(archive)
+        if here is not None and here.id.removeprefix("sha256:") == image_id(archive):
+            continue
+        await runtime.load(archive)
+        if here is not None:
+            with contextlib.suppress(RuntimeFault):  # a container may still use the old one
+                await runtime.remove_image(here.id)
 
 
 def _archive(name: str, files: Files, script: str) -> bytes:
