@@ -7,6 +7,7 @@ the server runs.
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -179,32 +180,48 @@ def _path_parameters(path: str) -> Json:
     return {"parameters": found} if found else {}
 
 
-def _operation(operation: paths.Operation) -> Json:
-    body = struct_of(operation.body_kind, KINDS)
-    main = schemas.name_of(body) if body else _STATUS
+@dataclass(frozen=True, slots=True)
+class BodyAndAnswer:
+    """Names of the schemas of what is sent and what comes back; an empty body is none."""
+
+    body: str
+    answer: str
+    required: bool = True
+
+
+def body_and_answer(operation: paths.Operation) -> BodyAndAnswer:
+    """Say what an operation takes and gives."""
+    struct = struct_of(operation.body_kind, KINDS)
+    main = schemas.name_of(struct) if struct else _STATUS
+    if operation.method == "delete":
+        return BodyAndAnswer(schemas.META + "DeleteOptions", _STATUS, required=False)
+    if operation.verb == "patch":
+        return BodyAndAnswer(_PATCH, main)
     if operation.verb == "list":
-        main += "List"
-    elif operation.verb in {"delete", "deletecollection"}:
-        main = _STATUS
+        return BodyAndAnswer("", main + "List")
+    sends = operation.verb in {"create", "update"} and struct is not None
+    return BodyAndAnswer(main if sends else "", main)
+
+
+def _operation(operation: paths.Operation) -> Json:
+    names = body_and_answer(operation)
     made: Json = {
         "tags": ["_".join((operation.kind.group or "core", operation.kind.version))],
         "description": f"{operation.verb} {operation.kind.kind}",
         "operationId": operation.operation_id,
         "parameters": [_query(name) for name in operation.query],
         "responses": {
-            "200": {"description": "OK", "content": _content((_JSON,), main)},
+            "200": {"description": "OK", "content": _content((_JSON,), names.answer)},
             "401": {"description": "Unauthorized"},
         },
         "x-kubernetes-action": operation.action,
         "x-kubernetes-group-version-kind": paths.gvk(operation.body_kind),
     }
-    if operation.verb in {"create", "update"} and body is not None:
-        made["requestBody"] = {"required": True, "content": _content(("*/*",), main)}
-    elif operation.verb == "patch":
-        made["requestBody"] = {"required": True, "content": _content(paths.PATCH_TYPES, _PATCH)}
-    elif operation.method == "delete":
-        options = schemas.META + "DeleteOptions"
-        made["requestBody"] = {"content": _content(("*/*",), options)}
+    if names.body:
+        media = paths.PATCH_TYPES if operation.verb == "patch" else ("*/*",)
+        made["requestBody"] = {"content": _content(media, names.body)}
+        if names.required:
+            made["requestBody"]["required"] = True
     return made
 
 

@@ -91,6 +91,7 @@ def _routes(parts: Parts, metrics: Metrics) -> Mapping[str, Handle]:
         "/api/{rest:path}": api.handle,
         "/apis/{rest:path}": api.handle,
         **checks,
+        "/openapi/v2": _only_get(openapi.old),
         "/openapi/v3": _only_get(openapi.index),
         "/openapi/v3/{name:path}": _only_get(openapi.document),
         "/version": _version,

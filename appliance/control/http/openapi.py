@@ -1,13 +1,14 @@
-"""OpenAPI v3 documents over HTTP; what is in them is made by `api.openapi_v3`.
+"""OpenAPI documents over HTTP; what is in them is made by `api.openapi_v3` and `openapi_v2`.
 
 kubectl will not apply without them. It asks for the index first, then for documents by the hash
 that the index gives, and keeps those: a document with the right hash may be kept for a year.
 Documents are made at first use and live as long as the process.
 """
 
+import hashlib
 from functools import cached_property
 
-from appliance.api import openapi_v3
+from appliance.api import openapi_v2, openapi_v3
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.negotiate import JSON
 from appliance.kit import jsonio
@@ -20,7 +21,7 @@ _FOREVER = (
 
 
 class OpenApi:
-    """Answers /openapi/v3 and what is below it."""
+    """Answers /openapi/v2, /openapi/v3 and what is below it."""
 
     @cached_property
     def _index(self) -> bytes:
@@ -54,6 +55,18 @@ class OpenApi:
         group, version = _group_version(name)
         body = openapi_v3.encoded(group, version)
         await exchange.answer_bytes(body, JSON.encode(), extra=tuple(extra))
+
+    async def old(self, exchange: Exchange) -> None:
+        """The one document of v2, which clients from before v3 want as protobuf."""
+        wants_protobuf = openapi_v2.PROTOBUF_ASKED in exchange.header(b"accept")
+        body = openapi_v2.encoded_protobuf() if wants_protobuf else openapi_v2.encoded()
+        media = openapi_v2.PROTOBUF_SENT if wants_protobuf else JSON
+        etag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
+        extra = ((b"etag", etag.encode()), (b"vary", b"Accept"))
+        if exchange.header(b"if-none-match") == etag:
+            await exchange.answer_bytes(b"", media.encode(), code=304, extra=extra)
+            return
+        await exchange.answer_bytes(body, media.encode(), extra=extra)
 
 
 def _group_version(name: str) -> tuple[str, str]:

@@ -192,6 +192,16 @@ async def test_openapi_documents_may_be_kept_by_their_hash(http: httpx.AsyncClie
     assert (await http.get("/openapi/v3/api/v9")).status_code == 404
 
 
+async def test_old_clients_get_one_document_as_protobuf(http: httpx.AsyncClient) -> None:
+    asked = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+    answer = await http.get("/openapi/v2", headers={"Accept": asked})
+    assert answer.headers["content-type"] == asked.replace("@", ".")
+    assert answer.content.startswith(b"\x0a\x032.0")
+    kept = {"Accept": asked, "If-None-Match": answer.headers["etag"]}
+    assert (await http.get("/openapi/v2", headers=kept)).status_code == 304
+    assert (await http.get("/openapi/v2")).json()["swagger"] == "2.0"
+
+
 async def test_requests_are_counted_by_resource_and_never_by_name(
     http: httpx.AsyncClient,
 ) -> None:
