@@ -1,0 +1,145 @@
+"""A replication controller has as many pods as it wants, whatever happens to them."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from appliance.api.kinds.core.pod.kind import POD, Pod
+from appliance.api.kinds.core.replicationcontroller import (
+    REPLICATION_CONTROLLER,
+    ReplicationController,
+)
+from appliance.control.controllers.replication import Replication
+from tests.unit.control.cluster import Cluster
+
+RC = REPLICATION_CONTROLLER
+
+
+@pytest.fixture
+async def web(plane: Cluster) -> Cluster:
+    await plane.start(
+        Replication(plane.client, plane.informers, clock=plane.clock, recorder=plane.recorder)
+    )
+    return plane
+
+
+async def test_a_deleted_pod_has_a_successor_at_once(web: Cluster) -> None:
+    await web.make(RC, rc(3))
+    before = await web.names()
+    assert len(before) == 3
+    await web.delete(POD, before[0], grace_period_s=0)
+    after = await web.names()
+    assert len(after) == 3
+    assert before[0] not in after
+
+
+async def test_a_pod_on_its_way_out_does_not_count(web: Cluster) -> None:
+    await web.make(RC, rc(1))
+    (pod,) = await web.pods()
+    await web.bind(pod)
+    await web.delete(POD, pod.metadata.name)
+    going = [p for p in await web.pods() if p.metadata.deletionTimestamp]
+    assert [p.metadata.name for p in going] == [pod.metadata.name]
+    assert len(await web.pods()) == 2
+
+
+async def test_scaling_up_and_down_settles_without_orphans(web: Cluster) -> None:
+    await web.make(RC, rc(1))
+    for wanted in (20, 2, 5, 0):
+        await web.edit(RC, "web", {"spec": {"replicas": wanted}})
+        pods = await web.pods()
+        assert len(pods) == wanted
+        assert all(p.metadata.ownerReferences[0].name == "web" for p in pods)
+    status = (await web.client.get(RC, "web", "default")).status
+    assert status.replicas == 0
+    assert len(await web.events("SuccessfulCreate")) > 0
+
+
+async def test_pods_are_made_from_the_template(web: Cluster) -> None:
+    made = await web.make(RC, rc(1))
+    (pod,) = await web.pods()
+    assert pod.metadata.name.startswith("web-")
+    assert pod.metadata.labels == {"app": "web"}
+    (ref,) = pod.metadata.ownerReferences
+    assert (ref.uid, ref.controller, ref.blockOwnerDeletion) == (made.metadata.uid, True, True)
+    (event,) = await web.events("SuccessfulCreate")
+    assert event.message == f"Created pod: {pod.metadata.name}"
+    assert event.involvedObject.kind == "ReplicationController"
+
+
+async def test_a_pod_that_matches_is_adopted_and_counts(web: Cluster) -> None:
+    await web.make(POD, free_pod("stray"))
+    made = await web.make(RC, rc(2))
+    pods = await web.pods()
+    assert len(pods) == 2
+    stray = next(p for p in pods if p.metadata.name == "stray")
+    assert stray.metadata.ownerReferences[0].uid == made.metadata.uid
+
+
+async def test_a_relabelled_pod_is_released_and_replaced(web: Cluster) -> None:
+    await web.make(RC, rc(2))
+    name = (await web.names())[0]
+    await web.edit(POD, name, {"metadata": {"labels": {"app": "debug"}}})
+    freed = await web.client.get(POD, name, "default")
+    assert freed.metadata.ownerReferences == []
+    assert len(await web.pods("app=web")) == 2
+    await web.edit(POD, name, {"metadata": {"labels": {"app": "web"}}})
+    assert len(await web.pods("app=web")) == 2, "taken back, and one too many went"
+
+
+async def test_the_status_follows_the_pods(web: Cluster) -> None:
+    made = await web.make(RC, rc(2, min_ready_s=30))
+    for pod in await web.pods():
+        await web.set_ready(pod)
+    status = (await web.client.get(RC, "web", "default")).status
+    counts = (status.replicas, status.fullyLabeledReplicas, status.readyReplicas)
+    assert counts == (2, 2, 2)
+    assert status.availableReplicas == 0
+    assert status.observedGeneration == made.metadata.generation
+    await web.advance(31)
+    status = (await web.client.get(RC, "web", "default")).status
+    assert status.availableReplicas == 2
+
+
+async def test_an_owner_on_its_way_out_leaves_its_pods_alone(web: Cluster) -> None:
+    held = rc(2)
+    held.metadata.finalizers = ["example.org/hold"]
+    await web.make(RC, held)
+    await web.delete(RC, "web", propagation="Background")
+    name = (await web.names())[0]
+    await web.delete(POD, name, grace_period_s=0)
+    assert len(await web.pods()) == 1
+
+
+async def test_an_idle_controller_writes_nothing(web: Cluster) -> None:
+    await web.make(RC, rc(3))
+    for pod in await web.pods():
+        await web.set_ready(pod)
+    before = await web.revision()
+    await web.advance(7200)
+    assert await web.revision() == before
+
+
+def rc(replicas: int, *, min_ready_s: int = 0) -> ReplicationController:
+    body: dict[str, Any] = {
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {
+            "replicas": replicas,
+            "minReadySeconds": min_ready_s,
+            "selector": {"app": "web"},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "c", "image": "web"}]},
+            },
+        },
+    }
+    return msgspec.convert(body, ReplicationController)
+
+
+def free_pod(name: str) -> Pod:
+    body = {
+        "metadata": {"name": name, "namespace": "default", "labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "c", "image": "web"}]},
+    }
+    return msgspec.convert(body, Pod)

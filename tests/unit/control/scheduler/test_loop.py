@@ -1,0 +1,101 @@
+"""The scheduling loop over a real registry: binds, waits, tries again, and rests."""
+
+import random
+from typing import Any
+
+import msgspec
+import pytest
+
+from appliance.api.kinds.core.node import NODE
+from appliance.api.kinds.core.pod.kind import POD, Pod
+from appliance.api.objects import condition
+from appliance.control.scheduler.loop import Scheduler
+from tests.unit.control.cluster import Cluster
+
+
+@pytest.fixture
+async def sched(plane: Cluster) -> Cluster:
+    rng = random.Random(1)  # noqa: S311 - picks among equals
+    await plane.start(
+        Scheduler(
+            plane.client, plane.informers, clock=plane.clock, recorder=plane.recorder, rng=rng
+        )
+    )
+    return plane
+
+
+async def test_a_pod_is_bound_and_says_where(sched: Cluster) -> None:
+    await sched.add_node("n1")
+    await sched.make(POD, pod("a"))
+    assert await node_of(sched, "a") == "n1"
+    (event,) = await sched.events("Scheduled")
+    assert event.message == "Successfully assigned default/a to n1"
+    assert event.involvedObject.name == "a"
+
+
+async def test_a_pod_that_fits_nowhere_says_why_and_is_tried_when_a_node_comes(
+    sched: Cluster,
+) -> None:
+    await sched.make(POD, pod("a", cpu="2"))
+    await sched.add_node("small", unschedulable=True)
+    await sched.advance(2)
+    stored = await sched.client.get(POD, "a", "default")
+    scheduled = condition(stored.status.conditions, "PodScheduled")
+    assert scheduled is not None
+    words = "0/1 nodes are available: 1 node(s) were unschedulable."
+    assert (scheduled.status, scheduled.reason, scheduled.message) == (
+        "False",
+        "Unschedulable",
+        words,
+    )
+    assert words in [e.message for e in await sched.events("FailedScheduling")]
+    await sched.edit(NODE, "small", {"spec": {"unschedulable": None}})
+    await sched.advance(10)
+    assert await node_of(sched, "a") == "small"
+
+
+async def test_room_that_a_pod_leaves_is_given_to_one_that_waits(sched: Cluster) -> None:
+    await sched.add_node("n1")
+    await sched.make(POD, pod("big", cpu="3"))
+    await sched.make(POD, pod("next", cpu="3"))
+    assert await node_of(sched, "next") == ""
+    await sched.delete(POD, "big", grace_period_s=0)
+    await sched.advance(10)
+    assert await node_of(sched, "next") == "n1"
+
+
+async def test_pods_of_one_moment_do_not_share_the_same_room(sched: Cluster) -> None:
+    await sched.add_node("n1")
+    for number in range(6):
+        await sched.client.create(POD, pod(f"p{number}", cpu="1"), namespace="default")
+    await sched.settle()
+    bound = [p for p in await sched.pods() if p.spec.nodeName]
+    assert len(bound) == 4
+
+
+async def test_pods_of_other_schedulers_and_gated_pods_are_left_alone(sched: Cluster) -> None:
+    await sched.add_node("n1")
+    await sched.make(POD, pod("other", schedulerName="mine"))
+    await sched.make(POD, pod("gated", schedulingGates=[{"name": "wait"}]))
+    assert await node_of(sched, "other") == ""
+    assert await node_of(sched, "gated") == ""
+
+
+async def test_a_waiting_pod_costs_nothing(sched: Cluster) -> None:
+    await sched.add_node("n1")
+    await sched.make(POD, pod("huge", cpu="64"))
+    await sched.advance(30)
+    before = await sched.revision()
+    await sched.advance(7200)
+    assert await sched.revision() == before
+
+
+async def node_of(plane: Cluster, name: str) -> str:
+    return (await plane.client.get(POD, name, "default")).spec.nodeName
+
+
+def pod(name: str, *, cpu: str = "", **spec: Any) -> Pod:
+    resources = {"resources": {"requests": {"cpu": cpu}}} if cpu else {}
+    containers = [{"name": "c", "image": "web", **resources}]
+    meta = {"name": name, "namespace": "default"}
+    return msgspec.convert({"metadata": meta, "spec": {"containers": containers, **spec}}, Pod)
