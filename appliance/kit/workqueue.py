@@ -19,6 +19,9 @@ from collections import deque
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
 
+LEAST_S = 0.001
+"""Shortest delay: rounding must not make a deadline due before its own time, again and again."""
+
 
 class WorkQueue:
     """Hands out each dirty key to one worker at a time."""
@@ -64,7 +67,7 @@ class WorkQueue:
         if seconds <= 0:
             self.add(key)
             return
-        due = self._clock.monotonic() + seconds
+        due = self._clock.monotonic() + max(seconds, LEAST_S)
         if self._due.get(key, due + 1) <= due:
             return
         self._due[key] = due
@@ -110,19 +113,27 @@ class WorkQueue:
         """Move keys whose deadline has come; runs until cancelled."""
         while True:
             self._earlier.clear()
-            pause = self._move_due()
-            if pause is None:
+            due = self._move_due()
+            if due is None:
                 await self._earlier.wait()
                 continue
-            sleeper = asyncio.create_task(self._clock.sleep(pause), name="workqueue timer")
-            sleeper.add_done_callback(lambda _: self._earlier.set())
+            sleeper = asyncio.create_task(self._sleep_until(due), name="workqueue timer")
+            sleeper.add_done_callback(self._ring)
             try:
                 await self._earlier.wait()
             finally:
+                sleeper.remove_done_callback(self._ring)  # else its cancelling would wake us again
                 sleeper.cancel()
 
+    async def _sleep_until(self, due: float) -> None:
+        # measured when the task begins, which may be later than when it was made
+        await self._clock.sleep(due - self._clock.monotonic())
+
+    def _ring(self, _sleeper: asyncio.Task[None]) -> None:
+        self._earlier.set()
+
     def _move_due(self) -> float | None:
-        """Add what is due; seconds to the next deadline, None if there is none."""
+        """Add what is due; returns the next deadline, None if there is none."""
         now = self._clock.monotonic()
         while self._heap:
             due, key = self._heap[0]
@@ -133,7 +144,7 @@ class WorkQueue:
                 del self._due[key]
                 self.add(key)
             else:
-                return due - now
+                return due
         return None
 
     def _wake_one(self) -> None:

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
+
 from appliance.api.errors import NotFound
 from appliance.api.kind import Kind
 from appliance.api.kinds.coordination.lease import LEASE, Lease, LeaseSpec
@@ -120,6 +122,9 @@ class Cluster:
         for field, value in spec.items():
             setattr(node.spec, field, value)
         await self.client.create(NODE, node)
+        # Admission marks a new node as not ready; where no node life runs, nobody takes that away.
+        wanted = {"spec": {"taints": msgspec.to_builtins(node.spec.taints) or None}}
+        await self.client.patch(NODE, name, wanted)
         status = clone(await self.client.get(NODE, name))
         status.status.allocatable = status.status.capacity = dict(room)
         made = await self.client.update(NODE, status, subresource="status")

@@ -74,8 +74,9 @@ async def test_a_deleted_owner_orphans_its_pods_by_default_and_a_new_one_adopts(
     await whole.play_nodes()
     before = await whole.names()
     await whole.delete(RC, "web")
-    await whole.play_nodes()
+    await whole.advance(1)
     assert await whole.names() == before
+    assert await whole.names(RC) == []
     await whole.make(RC, rc(2))
     await whole.play_nodes()
     assert await whole.names() == before

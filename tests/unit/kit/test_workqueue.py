@@ -61,6 +61,19 @@ async def test_of_several_deadlines_the_earliest_counts_and_only_once() -> None:
         assert len(queue) == 0
 
 
+async def test_an_earlier_deadline_wakes_the_timer_once_not_for_ever() -> None:
+    clock = CountingClock()
+    queue = WorkQueue(clock=clock)
+    async with Tasks("test") as tasks:
+        _ = tasks.spawn("timer", queue.keep_time())
+        for seconds in (100, 50, 10):
+            queue.add_after(f"in {seconds}", seconds)
+            await asyncio.sleep(0)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert clock.sleeps <= 3
+
+
 async def test_pauses_grow_with_failures_and_start_over_when_forgotten() -> None:
     queue = WorkQueue(clock=FakeClock(), backoff=Backoff(base_s=1, maximum_s=5))
     assert [queue.add_failed("a") for _ in range(4)] == [1, 2, 4, 5]
@@ -72,3 +85,15 @@ async def test_no_pause_is_an_add() -> None:
     queue = WorkQueue(clock=FakeClock())
     queue.add_after("a", 0)
     assert await queue.get() == "a"
+
+
+class CountingClock(FakeClock):
+    """Counts how often somebody lies down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sleeps = 0
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps += 1
+        await super().sleep(seconds)
