@@ -26,7 +26,7 @@ from appliance.control.http.server import ApiServer
 from appliance.control.http.streams import NodeConnections
 from appliance.control.local import LocalClient
 from appliance.control.options import ControlOptions
-from appliance.control.registry.base import Registry, User
+from appliance.control.registry.base import User
 from appliance.control.registry.registry import StoreRegistry
 from appliance.kit.child import Child
 from appliance.kit.clock import Clock, SystemClock
@@ -65,7 +65,16 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         stack.push_async_callback(client.close)
         ca_pem = (credentials.tls / "server-ca.crt").read_bytes()
         loops = make_loops(config, client, clock=clock, ca_pem=ca_pem)
-        server = await _serve(config, registry, credentials, (_store_check(store), loops.check()))
+        nodes = NodeConnections(_node_tls(credentials))
+        stack.push_async_callback(nodes.aclose)
+        parts = Parts(
+            registry=registry,
+            authenticator=_authenticator(credentials),
+            clock=clock,
+            checks=(_store_check(store), loops.check()),
+            nodes=nodes,
+        )
+        server = await _serve(config, parts, credentials)
         stack.push_async_callback(server.stop)
         await bootstrap(client, control)
         _write_kubeconfigs(config, credentials, server.port)
@@ -89,18 +98,13 @@ def _credentials(config: Config, place: Place, clock: Clock) -> Credentials:
     return credentials
 
 
-async def _serve(
-    config: Config, registry: Registry, credentials: Credentials, checks: tuple[Check, ...]
-) -> ApiServer:
+def _authenticator(credentials: Credentials) -> CertificatesAndTokens:
     admin = User(name="system:admin", groups=MASTERS)
+    return CertificatesAndTokens([StaticToken(credentials.token(), admin)])
+
+
+async def _serve(config: Config, parts: Parts, credentials: Credentials) -> ApiServer:
     tls = credentials.tls
-    parts = Parts(
-        registry=registry,
-        authenticator=CertificatesAndTokens([StaticToken(credentials.token(), admin)]),
-        clock=SystemClock(),
-        checks=checks,
-        nodes=NodeConnections(_node_tls(credentials)),
-    )
     server = ApiServer(
         build_app(parts),
         host=config.bind_address,
