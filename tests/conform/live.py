@@ -100,6 +100,7 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
         finally:
             await server.stop()
             await nodes.aclose()
+        assert registry.mutated() == (), "somebody changed an object from a cache"
     await store.close()
 
 

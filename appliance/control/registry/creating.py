@@ -65,7 +65,7 @@ async def _store(parts: Parts, kind: Kind[T], obj: T, call: Call) -> Stored[T]:
         metadata.refused(kind, obj.metadata.name, causes)
         warn(call, kind.warn(obj))
         if not call.dry_run:
-            return await parts.storage.insert(kind, obj, call.user.name)
+            return await parts.storage.insert(kind, obj, call.user.name, ttl_s=strategy.ttl_s)
     if await parts.storage.get(kind, obj.metadata.namespace, obj.metadata.name):
         raise errors.already_exists(kind.plural, kind.group, obj.metadata.name)
     return unstored(kind, obj)

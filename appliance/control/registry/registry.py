@@ -7,6 +7,7 @@ One per process, made by `assembly`; start of life: nothing runs until a kind is
 `warm` is called); end: `close`, which ends all watches.
 """
 
+import asyncio
 import random
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +17,7 @@ from appliance.api.kind import Kind, T
 from appliance.api.kinds.autoscaling.scale import Scale
 from appliance.api.kinds.core.pod.kind import POD, Binding
 from appliance.api.kinds.policy.eviction import Eviction
-from appliance.api.meta import DeleteOptions, KubeObject
+from appliance.api.meta import DeleteOptions, KubeObject, ObjectMeta
 from appliance.client.base import PatchType
 from appliance.control.access.admission import default_chain
 from appliance.control.options import DEFAULTS, ControlOptions
@@ -36,6 +37,9 @@ from appliance.control.registry.watching import KindWatch, send_bookmarks
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import Store
+
+_AT_ONCE = 64
+"""Deletes of a collection under way at a time: enough to share the store's commits."""
 
 
 class StoreRegistry:
@@ -201,15 +205,24 @@ class StoreRegistry:
     ) -> StoredPage[T]:
         """Delete all that match; the answer shows them as they were found."""
         page = await self.list(kind, query)
-        for item in page.items:
-            meta = item.obj.metadata
-            try:
-                await self.delete(
-                    kind, namespace=meta.namespace, name=meta.name, options=options, call=call
-                )
-            except errors.NotFound:
-                continue  # somebody else was faster: that is what was wanted
+        for start in range(0, len(page.items), _AT_ONCE):
+            metas = [item.obj.metadata for item in page.items[start : start + _AT_ONCE]]
+            await asyncio.gather(*(self._gone(kind, m, options, call=call) for m in metas))
         return page
+
+    def mutated(self) -> tuple[str, ...]:
+        """Cached objects that somebody changed instead of cloning: for tests, must be empty."""
+        return tuple(self._storage.mutated())
+
+    async def _gone(
+        self, kind: Kind[Any], meta: ObjectMeta, options: DeleteOptions, *, call: Call
+    ) -> None:
+        try:
+            await self.delete(
+                kind, namespace=meta.namespace, name=meta.name, options=options, call=call
+            )
+        except errors.NotFound:
+            return  # somebody else was faster: that is what was wanted
 
     async def _bookmark(self, kind: Kind[T]) -> None:
         cache = self._storage.cache(kind)

@@ -14,6 +14,7 @@ from appliance.api.kind import Kind, T
 from appliance.control.options import ControlOptions
 from appliance.control.registry.base import Stored
 from appliance.control.registry.encoding import from_store, key_of, store_key, to_store
+from appliance.control.registry.expiring import Leases
 from appliance.control.registry.watchcache import KindCache
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
@@ -47,6 +48,7 @@ class Storage:
         self._store = store
         self._options = options
         self._tasks = Tasks("registry", clock)
+        self._leases = Leases(store, clock)
         self._caches: dict[str, KindCache[Any]] = {}
 
     async def close(self) -> None:
@@ -74,8 +76,12 @@ class Storage:
         found = await self._store.range(Range(key=b"/registry", count_only=True))
         return found.revision
 
-    async def insert(self, kind: Kind[T], obj: T, author: str) -> Stored[T]:
-        """Store a new object.
+    def mutated(self) -> list[str]:
+        """Keys of cached objects that somebody changed: for tests, it must be empty."""
+        return [f"{kind}/{key}" for kind, cache in self._caches.items() for key in cache.mutated()]
+
+    async def insert(self, kind: Kind[T], obj: T, author: str, *, ttl_s: int = 0) -> Stored[T]:
+        """Store a new object; with `ttl_s` it goes by itself.
 
         Raises:
             AlreadyExists: the name is taken.
@@ -84,14 +90,15 @@ class Storage:
         key = key_of(kind, meta.namespace, meta.name)
         stored_key, value = store_key(kind, key), to_store(kind, obj)
         absent = Compare(key=stored_key, target=CompareTarget.MOD, operand=0)
-        done = await self._store.txn(
-            Txn(compares=(absent,), success=(Put(key=stored_key, value=value),)), author
-        )
+        put = Put(key=stored_key, value=value, lease=await self._leases.lease_for(ttl_s))
+        done = await self._store.txn(Txn(compares=(absent,), success=(put,)), author)
         if not done.succeeded:
             raise errors.already_exists(kind.plural, kind.group, meta.name)
         return await self._written(kind, key, value, done.revision)
 
-    async def replace(self, kind: Kind[T], old: Stored[T], obj: T, author: str) -> Stored[T]:
+    async def replace(
+        self, kind: Kind[T], old: Stored[T], obj: T, author: str, *, ttl_s: int = 0
+    ) -> Stored[T]:
         """Put `obj` where `old` is.
 
         Raises:
@@ -99,10 +106,11 @@ class Storage:
         """
         key = key_of(kind, old.obj.metadata.namespace, old.obj.metadata.name)
         stored_key, value = store_key(kind, key), to_store(kind, obj)
+        put = Put(key=stored_key, value=value, lease=await self._leases.lease_for(ttl_s))
         done = await self._store.txn(
             Txn(
                 compares=(_unchanged(stored_key, old.revision),),
-                success=(Put(key=stored_key, value=value),),
+                success=(put,),
                 failure=(Range(key=stored_key),),
             ),
             author,

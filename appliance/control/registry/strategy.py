@@ -21,6 +21,8 @@ class Strategy:
     """Without a policy of the user, a delete leaves dependents alone (RC, Job)."""
     is_graceful = False
     """The first delete only starts a period of grace (pods on a node)."""
+    ttl_s = 0
+    """Seconds after the last write until it goes by itself; 0: never."""
     collects_garbage = True
     """Propagation policies have an effect (not for Events)."""
 

@@ -151,7 +151,9 @@ async def _write(parts: Parts, wanted: Rewrite[T], old: Stored[T], new: T) -> St
         if is_done(parts, kind, new):
             await parts.storage.remove(kind, old, wanted.call.user.name)
             return unstored(kind, new, old.revision)
-        return await parts.storage.replace(kind, old, new, wanted.call.user.name)
+        return await parts.storage.replace(
+            kind, old, new, wanted.call.user.name, ttl_s=strategy.ttl_s
+        )
 
 
 def isolate(wanted: Rewrite[T], new: T, old: T) -> None:

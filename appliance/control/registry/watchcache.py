@@ -31,6 +31,7 @@ from appliance.control.options import ControlOptions
 from appliance.control.registry.base import Stored, StoredEvent
 from appliance.control.registry.encoding import at_revision, from_store, object_key
 from appliance.control.registry.selection import Selection
+from appliance.kit import jsonio
 from appliance.store import errors as store_errors
 from appliance.store.base import (
     Event,
@@ -168,6 +169,11 @@ class KindCache(Generic[T]):
                 await self._live(past=False)
         except (store_errors.Compacted, store_errors.Overrun) as error:
             log.warning("watch cache loads anew", kind=self.kind.plural, why=str(error))
+        except asyncio.CancelledError:
+            # the server stops: clients go on elsewhere from the revision they have
+            for watcher in tuple(self._watchers):
+                watcher.close()
+            raise
         finally:
             self._reset()
 
@@ -188,6 +194,10 @@ class KindCache(Generic[T]):
     def get(self, key: str) -> Stored[T] | None:
         """The object of that namespace/name."""
         return self._objects.get(key)
+
+    def mutated(self) -> list[str]:
+        """Keys of objects that are no longer what was read from the store."""
+        return [k for k, item in self._objects.items() if jsonio.dumps(item.obj) != item.json]
 
     def items(self, namespace: str = "", start: str = "") -> list[Stored[T]]:
         """Objects in key order, from key `start` on."""

@@ -16,10 +16,11 @@ class _OrphansDependents(Strategy):
     orphans_dependents = True
 
 
-class _NoGarbage(Strategy):
-    """Nothing depends on these."""
+class _Events(Strategy):
+    """They are forgotten after an hour; nothing depends on them."""
 
     collects_garbage = False
+    ttl_s = 3600
 
 
 def default_strategies(
@@ -27,7 +28,7 @@ def default_strategies(
 ) -> dict[str, Strategy]:
     """Strategies by kind; a kind that is not named here has the default one."""
     return {
-        "Event": _NoGarbage(),
+        "Event": _Events(),
         "Namespace": NamespaceStrategy(),
         "Pod": PodStrategy(),
         "ReplicationController": _OrphansDependents(),

@@ -39,3 +39,4 @@ async def registry(
             namespace = Namespace(metadata=ObjectMeta(name=name))
             await registry.create(NAMESPACE, namespace, namespace="", call=call)
         yield registry
+        assert registry.mutated() == ()
