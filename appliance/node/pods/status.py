@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from appliance.api.kinds.core.pod.container import Container as ContainerWish
+from appliance.api.kinds.core.pod.container import VolumeMount
 from appliance.api.kinds.core.pod.status import (
     ContainerState,
     ContainerStateRunning,
@@ -17,6 +18,7 @@ from appliance.api.kinds.core.pod.status import (
     HostIP,
     PodIP,
     PodStatus,
+    VolumeMountStatus,
 )
 from appliance.kit.clock import rfc3339
 from appliance.node.pods.conditions import conditions
@@ -120,6 +122,8 @@ def _container(view: View, plan: Plan, place: Place, wish: ContainerWish) -> Con
     group = view.containers.get(wish.name, ())
     newest = group[0] if group else None
     made = ContainerStatus(name=wish.name, image=wish.image, started=False)
+    made.volumeMounts = [_mount(mount) for mount in wish.volumeMounts]
+    made.resources = wish.resources
     if newest is None:
         _absent(view, plan, wish, made)
         return made
@@ -149,6 +153,15 @@ def _container(view: View, plan: Plan, place: Place, wish: ContainerWish) -> Con
     else:
         made.lastState = _remembered(view, wish, made)
     return made
+
+
+def _mount(mount: VolumeMount) -> VolumeMountStatus:
+    return VolumeMountStatus(
+        name=mount.name,
+        mountPath=mount.mountPath,
+        readOnly=mount.readOnly,
+        recursiveReadOnly="Disabled" if mount.readOnly else None,
+    )
 
 
 def _remembered(view: View, wish: ContainerWish, made: ContainerStatus) -> ContainerState:

@@ -130,7 +130,8 @@ class Worker:
             view = await self._look()
             now = self._parts.clock.wall()
             decision = plan(view, now)
-            self._report(view, decision, now)
+            if not _is_about_to_attach(decision):
+                self._report(view, decision, now)
             self._watch_probes(view)
             if decision.wake_at is not None:
                 self._bell.ring_at(decision.wake_at)
@@ -240,3 +241,12 @@ class Worker:
             await self._hands.carry_out(action, self._pod)
             if isinstance(action, do.TearDown):
                 self._gone = True
+
+
+def _is_about_to_attach(decision: Plan) -> bool:
+    """The pod's address is known in a moment; after an agent restart it is only unknown to us,
+    and saying that the pod has none would be a lie.
+    """
+    return bool(decision.actions) and all(
+        isinstance(action, do.AttachNetwork) for action in decision.actions
+    )
