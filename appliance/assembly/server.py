@@ -40,6 +40,8 @@ log = structlog.get_logger(__name__)
 NODE_LEASES = b"/registry/leases/kube-node-lease/"
 """Heartbeats live in memory only: an idle cluster writes nothing to disk."""
 MASTERS = ("system:masters",)
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane=true"
+"""Label of the server's own node; `kubectl get nodes` shows it as the role."""
 
 
 @asynccontextmanager
@@ -166,7 +168,7 @@ def _agent_argv(config: Config, place: Place, port: int) -> list[str]:
     }
     flags = [part for name, value in given.items() if value for part in (f"--{name}", value)]
     for name, values in (
-        ("node-label", config.node_label),
+        ("node-label", (CONTROL_PLANE, *config.node_label)),
         ("node-taint", config.node_taint),
         ("disable", config.disable),
     ):
