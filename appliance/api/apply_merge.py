@@ -141,8 +141,10 @@ def _remove_items(shape: Shape, rules: Rules, data: list[Any], gone: _Node) -> A
         if node is None:
             items.append(item)
         elif not node.member:
-            items.append(_remove(shape.element, NO_RULES, item, node))
-    return [item for item in items if item is not None] or None
+            # The element itself stays, and what names it with it.
+            left = _remove(shape.element, NO_RULES, item, node)
+            items.append({k: item[k] for k in rules.list_keys if k in item} | (left or {}))
+    return items or None
 
 
 def named_fields(struct: type[Message], fields: FieldSet) -> FieldSet:

@@ -203,7 +203,14 @@ def _parts(value: Any) -> dict[int, Any]:
 def _read_time(value: Any) -> str | None:
     """An empty message is Go's zero time, which stands for none."""
     parts = _parts(value)
-    return rfc3339(_read_number(parts.get(1, 0))) if parts else None
+    return _written(rfc3339, parts) if parts else None
+
+
+def _written(write: Callable[[float], str], parts: dict[int, Any]) -> str:
+    try:
+        return write(_read_number(parts.get(1, 0)))
+    except (ValueError, OverflowError, OSError) as error:
+        raise WireError(f"no such time: {error}") from error
 
 
 def _read_micro_time(value: Any) -> str | None:
@@ -211,7 +218,7 @@ def _read_micro_time(value: Any) -> str | None:
     if not parts:
         return None
     micros = _read_number(parts.get(2, 0)) // 1000
-    whole = rfc3339_micro(_read_number(parts.get(1, 0)))
+    whole = _written(rfc3339_micro, parts)
     return f"{whole[:20]}{micros:06d}Z"
 
 

@@ -162,6 +162,12 @@ def test_an_envelope_that_is_none_is_refused(body: bytes) -> None:
         proto.decode_envelope(body)
 
 
+def test_a_time_beyond_all_years_is_refused() -> None:
+    far = b"\x0a\x0c\x42\x0a\x08" + b"\xff" * 8 + b"\x7f"  # metadata.creationTimestamp
+    with pytest.raises(BadRequest, match="no such time"):
+        proto.decode(Pod, far)
+
+
 @given(st.binary(max_size=40))
 def test_garbage_is_refused_and_never_worse(raw: bytes) -> None:
     with contextlib.suppress(BadRequest):
