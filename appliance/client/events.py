@@ -30,6 +30,8 @@ NORMAL = "Normal"
 WARNING = "Warning"
 
 QUEUE_MAX = 1000
+BATCH = 16
+"""Notes written side by side, so that the store commits them together."""
 FOLD_MAX = 4096
 BURST = 25
 REFILL_S = 300.0
@@ -65,6 +67,7 @@ def reference(kind: Kind[T], obj: T, field_path: str = "") -> ObjectReference:
 class Note:
     """One thing that happened, as it waits to be written."""
 
+    component: str
     about: ObjectReference
     kind: str
     reason: str
@@ -76,7 +79,7 @@ class Note:
         """Equal for notes that say the same of the same object."""
         about = self.about
         names = (about.kind, about.namespace, about.name, about.uid, about.fieldPath)
-        return (*names, self.kind, self.reason, self.message)
+        return (self.component, *names, self.kind, self.reason, self.message)
 
 
 @dataclass(slots=True)
@@ -107,7 +110,8 @@ class EventRecorder:
     def __init__(self, client: Client, *, component: str, clock: Clock, host: str = "") -> None:
         self._client = client
         self._clock = clock
-        self._source = EventSource(component=component, host=host)
+        self._component = component
+        self._host = host
         self._queue: deque[Note] = deque()
         self._filled = asyncio.Event()
         self._folds: OrderedDict[tuple[str, ...], _Folded] = OrderedDict()
@@ -118,26 +122,41 @@ class EventRecorder:
 
     def record(self, about: ObjectReference, kind: str, reason: str, message: str) -> None:
         """Note that something happened; it is written soon, or dropped if too much happens."""
-        if not self._allowed(about):
-            return
-        if len(self._queue) >= QUEUE_MAX:
-            self.dropped += 1
-            return
-        self._queue.append(Note(about, kind, reason, message[:MESSAGE_MAX], self._clock.wall()))
-        self._filled.set()
+        self.put(Note(self._component, about, kind, reason, message, self._clock.wall()))
+
+    def named(self, component: str) -> Recorder:
+        """Give a recorder that writes through this one under another component's name."""
+        return _Named(self, component, self._clock)
 
     async def run(self) -> None:
         """Write what waits, until cancelled."""
         while True:
             await self._filled.wait()
             self._filled.clear()
-            while self._queue:
-                await self._write(self._queue.popleft())
+            await self.flush()
 
     async def flush(self) -> None:
-        """Write what waits now; for a clean stop."""
+        """Write what waits now; also for a clean stop."""
         while self._queue:
-            await self._write(self._queue.popleft())
+            await asyncio.gather(*(self._write(note) for note in self._batch()))
+
+    def _batch(self) -> list[Note]:
+        """Notes that can be written side by side: none folds into another of them."""
+        notes: dict[tuple[str, ...], Note] = {}
+        while self._queue and len(notes) < BATCH and self._queue[0].fold_key not in notes:
+            note = self._queue.popleft()
+            notes[note.fold_key] = note
+        return list(notes.values())
+
+    def put(self, note: Note) -> None:
+        """Queue a note, if its object may have one more."""
+        if not self._allowed(note.about):
+            return
+        if len(self._queue) >= QUEUE_MAX:
+            self.dropped += 1
+            return
+        self._queue.append(note)
+        self._filled.set()
 
     def _allowed(self, about: ObjectReference) -> bool:
         now = self._clock.monotonic()
@@ -198,15 +217,28 @@ class EventRecorder:
             ),
             involvedObject=note.about,
             reason=note.reason,
-            message=note.message,
+            message=note.message[:MESSAGE_MAX],
             type=note.kind,
-            source=self._source,
-            reportingComponent=self._source.component,
-            reportingInstance=self._source.host,
+            source=EventSource(component=note.component, host=self._host),
+            reportingComponent=note.component,
+            reportingInstance=self._host,
             firstTimestamp=moment,
             lastTimestamp=moment,
             count=1,
         )
+
+
+class _Named:
+    """The same recorder under another name."""
+
+    def __init__(self, recorder: EventRecorder, component: str, clock: Clock) -> None:
+        self._recorder = recorder
+        self._component = component
+        self._clock = clock
+
+    def record(self, about: ObjectReference, kind: str, reason: str, message: str) -> None:
+        now = self._clock.wall()
+        self._recorder.put(Note(self._component, about, kind, reason, message, now))
 
 
 def _namespace_of(about: ObjectReference) -> str:

@@ -6,7 +6,7 @@ restart of the master every node has a fresh period of grace. Deleting pods from
 `evictions.py`; it goes by the taints set here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,18 @@ LEASES = "kube-node-lease"
 WATCHED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 BY_NODE = "node"
 
-_OURS = {taints.NOT_READY, taints.UNREACHABLE}
+_BY_CONDITION = {
+    "MemoryPressure": "node.kubernetes.io/memory-pressure",
+    "DiskPressure": "node.kubernetes.io/disk-pressure",
+    "PIDPressure": "node.kubernetes.io/pid-pressure",
+    "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
+}
+_OURS = {
+    taints.NOT_READY,
+    taints.UNREACHABLE,
+    taints.UNSCHEDULABLE,
+    *_BY_CONDITION.values(),
+}
 
 
 @dataclass(slots=True)
@@ -121,8 +132,7 @@ class NodeLife:
 
     async def _set_taints(self, node: Node, *, silent: bool) -> None:
         kept = [t for t in node.spec.taints if t.key not in _OURS]
-        key = _taint_for(node, silent=silent)
-        wanted = kept + [self._taint(node, key, effect) for effect in _effects(key)]
+        wanted = kept + [self._taint(node, *mark) for mark in marks(node, silent=silent)]
         if wanted != node.spec.taints:
             body = {
                 "metadata": {"resourceVersion": node.metadata.resourceVersion},
@@ -180,17 +190,20 @@ def by_node(pod: Pod) -> Iterable[str]:
     return (pod.spec.nodeName,) if pod.spec.nodeName else ()
 
 
-def _taint_for(node: Node, *, silent: bool) -> str:
+def marks(node: Node, *, silent: bool) -> Iterator[tuple[str, str]]:
+    """Key and effect of each taint that a node should have from us."""
     ready = condition(node.status.conditions, "Ready")
     if silent or (ready is not None and ready.status == "Unknown"):
-        return taints.UNREACHABLE
-    if ready is None or ready.status != "True":
-        return taints.NOT_READY
-    return ""
-
-
-def _effects(key: str) -> tuple[str, ...]:
-    return (taints.NO_SCHEDULE, taints.NO_EXECUTE) if key else ()
+        yield taints.UNREACHABLE, taints.NO_SCHEDULE
+        yield taints.UNREACHABLE, taints.NO_EXECUTE
+    elif ready is None or ready.status != "True":
+        yield taints.NOT_READY, taints.NO_SCHEDULE
+        yield taints.NOT_READY, taints.NO_EXECUTE
+    for kind, key in _BY_CONDITION.items():
+        if is_true(node.status.conditions, kind):
+            yield key, taints.NO_SCHEDULE
+    if node.spec.unschedulable:
+        yield taints.UNSCHEDULABLE, taints.NO_SCHEDULE
 
 
 def _node_of_lease(lease: Lease) -> Iterable[str]:

@@ -12,7 +12,7 @@ from appliance.api.kinds.core.event import EVENT
 from appliance.api.kinds.table import KINDS
 from appliance.client.base import Client
 from appliance.client.controller import Controller, Runner
-from appliance.client.events import Recorder
+from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.control.controllers.accounts import Accounts
 from appliance.control.controllers.endpoints import EndpointsController
@@ -42,21 +42,25 @@ def build(
     informers: Informers,
     *,
     clock: Clock,
-    recorder: Recorder,
+    recorder: EventRecorder,
     options: ControllerOptions,
 ) -> list[Controller]:
     """Make every controller."""
     # Events belong to nobody and are many: the collector need not keep them in memory.
     owned = [kind for kind in options.kinds if kind is not EVENT]
+    # Events name their source as upstream's controllers do: people filter by it.
+    replication = recorder.named("replication-controller")
+    nodes = recorder.named("node-controller")
+    evictions = recorder.named("taint-eviction-controller")
     return [
-        Replication(client, informers, clock=clock, recorder=recorder),
+        Replication(client, informers, clock=clock, recorder=replication),
         EndpointsController(client, informers),
         EndpointSliceController(client, informers),
         Accounts(client, informers, root_ca_pem=options.root_ca_pem),
         NamespaceController(client, informers, options.kinds),
         GarbageCollector(client, informers, owned),
-        NodeLife(client, informers, clock=clock, recorder=recorder),
-        Evictions(client, informers, clock=clock, recorder=recorder),
+        NodeLife(client, informers, clock=clock, recorder=nodes),
+        Evictions(client, informers, clock=clock, recorder=evictions),
         PodCollector(client, informers, clock=clock),
     ]
 

@@ -47,6 +47,16 @@ async def test_the_same_again_only_counts() -> None:
         assert len(await plane.all(EVENT)) == 2
 
 
+async def test_a_component_has_its_own_name_and_its_own_folding() -> None:
+    async with cluster() as plane:
+        await plane.start()
+        for recorder in (plane.recorder, plane.recorder.named("other"), plane.recorder):
+            recorder.record(ABOUT, NORMAL, "Same", "words")
+        await plane.settle()
+        found = {e.source.component: e.count for e in await plane.all(EVENT)}
+        assert found == {"tests": 2, "other": 1}
+
+
 async def test_a_folded_event_that_was_cleaned_away_begins_anew() -> None:
     async with cluster() as plane:
         await plane.start()

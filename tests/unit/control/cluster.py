@@ -220,7 +220,20 @@ async def cluster() -> AsyncIterator[Cluster]:
         await client.create(SERVICE_ACCOUNT, account)
         try:
             async with Tasks("loops", clock) as tasks:
-                yield Cluster(store, client, clock, tasks)
+                made = Cluster(store, client, clock, tasks)
+                yield made
+                await unchanged(made, registry)
         finally:
             await client.close()
     await store.close()
+
+
+async def unchanged(plane: Cluster, registry: StoreRegistry) -> None:
+    """Fail if a loop changed an object that it shares with others."""
+    for informer in plane.informers.all():
+        for obj in informer.cache.list():
+            meta = obj.metadata
+            stored = await registry.get(informer.kind, meta.namespace, meta.name)
+            if stored.obj is obj:
+                fresh = msgspec.json.decode(stored.json, type=informer.kind.type)
+                assert obj == fresh, f"somebody changed {informer.kind.kind} {meta.name} in place"

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from appliance.api import taints
-from appliance.api.kinds.core.node import NODE, Node
+from appliance.api.kinds.core.node import NODE, Node, Taint
 from appliance.api.kinds.core.pod.kind import POD, Pod
 from appliance.api.objects import condition, is_true
 from appliance.control.controllers.evictions import Evictions
@@ -75,6 +75,31 @@ async def test_while_no_node_is_ready_nobody_is_evicted(farm: Cluster) -> None:
 async def test_a_node_that_is_not_ready_is_tainted_so(farm: Cluster) -> None:
     await beat(farm, "n1", ready="False")
     assert {key for key, _ in marks(await node(farm, "n1"))} == {taints.NOT_READY}
+
+
+async def test_a_cordoned_node_is_tainted_so_that_people_see_why(farm: Cluster) -> None:
+    await farm.edit(NODE, "n1", {"spec": {"unschedulable": True}})
+    assert marks(await node(farm, "n1")) == [(taints.UNSCHEDULABLE, "NoSchedule")]
+    await farm.edit(NODE, "n1", {"spec": {"unschedulable": None}})
+    assert marks(await node(farm, "n1")) == []
+
+
+async def test_a_master_that_was_away_gives_every_node_a_fresh_grace(plane: Cluster) -> None:
+    """The taints are older than any toleration, but the nodes have had no chance to speak."""
+    old = [Taint(key=k, effect=e, timeAdded="2023-11-14T20:00:00Z") for k, e in UNREACHABLE]
+    await plane.add_node("n1", taints=old)
+    await plane.post_status("n1", "Unknown")
+    await plane.add_node("n2")
+    await beat(plane, "n2")
+    made = await plane.make(POD, pod("on-n1", 30))
+    await plane.bind(made)
+    await start(plane)
+    await silence(plane, 30)
+    stored = await plane.client.get(POD, "on-n1", "default")
+    assert stored.metadata.deletionTimestamp is None
+    await silence(plane, 45)
+    stored = await plane.client.get(POD, "on-n1", "default")
+    assert stored.metadata.deletionTimestamp is not None
 
 
 async def test_a_pod_leaves_at_once_when_it_tolerates_nothing(farm: Cluster) -> None:
