@@ -20,7 +20,7 @@ from appliance.control.http.discovery import Discovery, Extra
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.health import ENDPOINTS, Check, Health
 from appliance.control.http.metrics import Metrics
-from appliance.control.http.middleware import Endpoint, Guard, Handle, Observe
+from appliance.control.http.middleware import Endpoint, Guard, Handle, Limit, Observe
 from appliance.control.http.openapi import OpenApi
 from appliance.control.http.resources import Resources, method_not_allowed, no_such_resource
 from appliance.control.http.reviews import EXTRAS, Reviews
@@ -64,6 +64,7 @@ def build_app(parts: Parts) -> FastAPI:
         middleware=[
             Middleware(Observe, metrics=metrics, clock=parts.clock),
             Middleware(Guard, authenticator=parts.authenticator, authorizer=parts.authorizer),
+            Middleware(Limit),
         ],
     )
     app.router.default = Endpoint(_no_such_page)

@@ -1,7 +1,7 @@
 """What every request passes before a handler: an id, a measure, who asks and whether they may.
 
-Pure ASGI, in this order (`app.py` has the list): `Observe` → `Guard` → routes. `Guard` leaves
-an `Exchange` with the parsed target, options and user in the scope.
+Pure ASGI, in this order (`app.py` has the list): `Observe` → `Guard` → `Limit` → routes. `Guard`
+leaves an `Exchange` with the parsed target, options and user in the scope.
 """
 
 import uuid
@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from appliance.api.errors import ApiError
+from appliance.api.errors import ApiError, Details, TooManyRequests
 from appliance.control.access.authn import ANONYMOUS, Authenticator
 from appliance.control.access.authz import Authorizer, forbidden
 from appliance.control.http.exchange import Exchange, Receive, Scope, Send, serve
@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 EXCHANGE = "appliance.exchange"
 Handle = Callable[[Exchange], Awaitable[None]]
+IN_FLIGHT_MAX = 400
+"""Requests for resources that are worked on at once, as upstream's default for reads. Each may
+hold a body of 3 MiB."""
 _SLOW_S = 1.0  # a request that takes longer, streams aside, is worth a line in the log
 
 
@@ -100,6 +103,30 @@ class Guard:
             await exchange.fail(error)
             return
         await self._app(scope, receive, send)
+
+
+class Limit:
+    """Refuses what is too much at once, so that those under way get done; streams don't count."""
+
+    def __init__(self, app: Any, *, in_flight_max: int = IN_FLIGHT_MAX) -> None:
+        self._app = app
+        self._free = in_flight_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on."""
+        exchange: Exchange = scope[EXCHANGE]
+        if _streams(exchange) or not exchange.target.resource:
+            await self._app(scope, receive, send)
+            return
+        if self._free <= 0:
+            message = "Too many requests, please try again later."
+            await exchange.fail(TooManyRequests(message, Details(retry_after_s=1)))
+            return
+        self._free -= 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._free += 1
 
 
 class Endpoint:

@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 _STOP_S = 2  # for requests under way; the whole server has 10 s to stop
 _GOODBYE_S = 0.05  # enough to get our half of the goodbye out
 _BACKLOG = 1024  # kubectl and informers open bursts of connections
+HEAD_LIMIT_BYTES = 256 * 1024  # selectors in URLs may be long; nobody needs more
+_FIRST_HEAD_S = 30.0  # who says nothing for so long after the handshake only holds a descriptor
 _KEEP_ALIVE_S = 90  # Go's client keeps idle connections for 90 s: don't close under its hands
 
 
@@ -41,6 +43,8 @@ class _Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         if cast("_Config", self.config).stopping:  # its handshake was under way
             transport.abort()
+        self._in_head, self._head_bytes = True, 0
+        self._first = self.loop.call_later(_FIRST_HEAD_S, transport.abort)
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(True) if tls is not None else None
         self._stopping = asyncio.Event()
@@ -49,7 +53,23 @@ class _Protocol(HttpToolsProtocol):
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._in_head = True
         cast("dict[str, Any]", self.scope)["extensions"] = self._extensions
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._first.cancel()
+        self._in_head, self._head_bytes = False, 0
+        super().on_headers_complete()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        # Counted here, since the parser shows a header only when it is complete.
+        self._head_bytes += len(data) if self._in_head else 0
+        if self._head_bytes > HEAD_LIMIT_BYTES and not self.transport.is_closing():
+            self.send_400_response("the head of the request is too large")
+            return
+        super().data_received(data)
 
     @override
     def shutdown(self) -> None:
@@ -71,6 +91,7 @@ class _Protocol(HttpToolsProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._first.cancel()
         self._stopping.set()
 
     @override
