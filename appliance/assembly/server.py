@@ -163,6 +163,8 @@ def _agent_argv(config: Config, place: Place, port: int) -> list[str]:
         "runtime": config.runtime,
         "runtime-endpoint": config.runtime_endpoint,
         "proxy-mode": config.proxy_mode,
+        "manifest-path": config.manifest_path,
+        "file-check-frequency": f"{config.file_check_frequency:g}s",
         "log-format": config.log_format,
         "log-level": config.log_level,
     }

@@ -7,6 +7,7 @@ When it stops, pods, links and rules stay; the next agent adopts them.
 import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import structlog
 
@@ -122,6 +123,7 @@ def node_options(config: Config, place: Place, pod_cidr: str) -> NodeOptions:
             client_ca_path=tls / "client-ca.crt",
         ),
         kubernetes_host=place.kubernetes_ip,
+        manifest_path=Path(config.manifest_path) if config.manifest_path else None,
         file_check_s=config.file_check_frequency,
     )
 

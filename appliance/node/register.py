@@ -285,6 +285,7 @@ class Registrar:
             if self._lease is None:
                 self._lease = await self._find_lease()
             lease = clone(self._lease)
+            lease.metadata.ownerReferences = lease.metadata.ownerReferences or self._owners()
             lease.spec.renewTime = rfc3339_micro(self._clock.wall())
             lease.spec.holderIdentity = self._options.node_name
             lease.spec.leaseDurationSeconds = LEASE_S
@@ -299,18 +300,10 @@ class Registrar:
             return await self._client.get(LEASE, name, LEASE_NAMESPACE)
         except NotFound:
             pass
-        node = self.node
-        owners = []
-        if node is not None:
-            owners = [
-                OwnerReference(
-                    apiVersion=NODE.api_version, kind=NODE.kind, name=name, uid=node.metadata.uid
-                )
-            ]
         made = Lease(
             kind=LEASE.kind,
             apiVersion=LEASE.api_version,
-            metadata=ObjectMeta(name=name, namespace=LEASE_NAMESPACE, ownerReferences=owners),
+            metadata=ObjectMeta(name=name, namespace=LEASE_NAMESPACE),
             spec=LeaseSpec(
                 holderIdentity=name,
                 leaseDurationSeconds=LEASE_S,
@@ -318,3 +311,15 @@ class Registrar:
             ),
         )
         return await self._client.create(LEASE, made, namespace=LEASE_NAMESPACE)
+
+    def _owners(self) -> list[OwnerReference]:
+        """The Lease goes with its Node."""
+        node = self.node
+        if node is None:
+            return []
+        meta = node.metadata
+        return [
+            OwnerReference(
+                apiVersion=NODE.api_version, kind=NODE.kind, name=meta.name, uid=meta.uid
+            )
+        ]
