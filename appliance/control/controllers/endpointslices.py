@@ -6,7 +6,6 @@ label are touched: others are made by hand or by other controllers.
 
 from collections.abc import Iterable, Sequence
 
-from appliance.api.errors import NotFound
 from appliance.api.kinds.core.node import NODE
 from appliance.api.kinds.core.pod.kind import POD
 from appliance.api.kinds.core.service import SERVICE, Service
@@ -16,15 +15,14 @@ from appliance.api.kinds.discovery.endpointslice import (
     EndpointConditions,
     EndpointSlice,
 )
-from appliance.api.meta import ObjectMeta
 from appliance.api.objects import controller_ref
-from appliance.client.base import Client, DeleteOptions, clone
+from appliance.client.base import Client
 from appliance.client.cache import key_of
 from appliance.client.controller import DONE, Result, Watch
-from appliance.client.expectations import Expectations
 from appliance.client.informer import Informers
 from appliance.control.controllers import serving, slices
 from appliance.control.controllers.serving import Backend
+from appliance.control.controllers.slicewriter import SliceSource, SliceWriter
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
@@ -40,13 +38,12 @@ class EndpointSliceController:
     name = "endpointslices"
 
     def __init__(self, client: Client, informers: Informers) -> None:
-        self._client = client
         self._services = informers.of(SERVICE)
         self._pods = informers.of(POD)
         self._nodes = informers.of(NODE)
         self._slices = informers.of(ENDPOINT_SLICE)
         self._slices.add_indexers({_BY_SERVICE: _service_key})
-        self._expected = Expectations(self._slices)
+        self._writer = SliceWriter(client, self._slices)
 
     def watches(self) -> Sequence[Watch]:
         """Services, their pods, and what somebody does to our slices."""
@@ -60,23 +57,22 @@ class EndpointSliceController:
         """Publish the endpoints of one service."""
         service = self._services.cache.get(key)
         if service is None:
-            self._expected.forget(key)
+            self._writer.forget(key)
             return DONE
         going = service.metadata.deletionTimestamp is not None
-        if going or not serving.is_selecting(service) or not self._expected.met(key):
+        if going or not serving.is_selecting(service) or not self._writer.is_current(key):
             return DONE
         found = serving.backends(service, self._pods.cache.list(service.metadata.namespace))
         current = self._slices.cache.by_index(_BY_SERVICE, key)
-        todo = slices.plan(current, self._wanted(service, found))
-        labels = _labels(service)
-        changed = {old.metadata.uid: new for old, new in todo.change}
-        for old in current:
-            if old in todo.delete:
-                await self._delete(key, old)
-            elif old.metadata.uid in changed or old.metadata.labels != labels:
-                await self._update(key, old, changed.get(old.metadata.uid), labels)
-        for ports, endpoints in todo.create:
-            await self._create(key, service, ports, endpoints)
+        source = SliceSource(
+            namespace=service.metadata.namespace,
+            prefix=service.metadata.name,
+            labels=_labels(service),
+            owner=controller_ref(SERVICE, service),
+        )
+        await self._writer.carry_out(
+            key, source, current, slices.plan(current, self._wanted(service, found))
+        )
         return DONE
 
     def _wanted(
@@ -101,51 +97,6 @@ class EndpointSliceController:
             targetRef=backend.target,
             zone=node.metadata.labels.get(ZONE) if node else None,
         )
-
-    async def _create(
-        self, key: str, service: Service, ports: slices.Ports, endpoints: list[Endpoint]
-    ) -> None:
-        meta = service.metadata
-        made = EndpointSlice(
-            metadata=ObjectMeta(
-                generateName=f"{meta.name}-",
-                namespace=meta.namespace,
-                labels=_labels(service),
-                ownerReferences=[controller_ref(SERVICE, service)],
-            ),
-            addressType="IPv4",
-            endpoints=endpoints,
-            ports=slices.endpoint_ports(ports),
-        )
-        stored = await self._client.create(ENDPOINT_SLICE, made, namespace=meta.namespace)
-        self._expected.created(key, stored)
-
-    async def _update(
-        self,
-        key: str,
-        old: EndpointSlice,
-        endpoints: list[Endpoint] | None,
-        labels: dict[str, str],
-    ) -> None:
-        new = clone(old)
-        if endpoints is not None:
-            new.endpoints = endpoints
-        new.metadata.labels = labels
-        stored = await self._client.update(ENDPOINT_SLICE, new)
-        self._expected.created(key, stored)
-
-    async def _delete(self, key: str, old: EndpointSlice) -> None:
-        meta = old.metadata
-        try:
-            await self._client.delete(
-                ENDPOINT_SLICE,
-                meta.name,
-                namespace=meta.namespace,
-                options=DeleteOptions(uid=meta.uid),
-            )
-        except NotFound:
-            return  # the collector was faster
-        self._expected.deleted(key, old)
 
 
 def _service_key(slice_: EndpointSlice) -> Iterable[str]:

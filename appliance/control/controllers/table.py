@@ -19,6 +19,7 @@ from appliance.control.controllers.endpoints import EndpointsController
 from appliance.control.controllers.endpointslices import EndpointSliceController
 from appliance.control.controllers.evictions import Evictions
 from appliance.control.controllers.garbage import GarbageCollector
+from appliance.control.controllers.mirroring import EndpointMirroring
 from appliance.control.controllers.namespace import NamespaceController
 from appliance.control.controllers.nodelife import NodeLife
 from appliance.control.controllers.podgc import PodCollector
@@ -56,6 +57,7 @@ def build(
         Replication(client, informers, clock=clock, recorder=replication),
         EndpointsController(client, informers),
         EndpointSliceController(client, informers),
+        EndpointMirroring(client, informers),
         Accounts(client, informers, root_ca_pem=options.root_ca_pem),
         NamespaceController(client, informers, options.kinds),
         GarbageCollector(client, informers, owned),
