@@ -158,6 +158,19 @@ async def test_containers_are_found_by_their_marks(
     assert marks.items() <= found[second].marks.items()
 
 
+async def test_the_list_tells_what_a_look_at_each_tells(
+    runtime: Runtime, make: Make, marks: dict[str, str]
+) -> None:
+    ids = [await started(runtime, make()), await runtime.create(make())]
+    ids.append(await started(runtime, make(FAILING)))
+    await ended(runtime, ids[2])
+    for listed in await runtime.list(marks):
+        looked = await runtime.inspect(listed.id)
+        # Podman's list knows the second of a start, its inspect the nanosecond.
+        assert int(listed.started_at) == int(looked.started_at)
+        assert listed == replace(looked, started_at=listed.started_at)
+
+
 async def test_another_connection_finds_them_too(
     engine: Engine, real: Runtime, make: Make, marks: dict[str, str]
 ) -> None:

@@ -41,6 +41,7 @@ from appliance.node.runtimes.base import (
     StartFailed,
     Unreachable,
 )
+from appliance.node.runtimes.listing import SharedLooks, everyone
 from appliance.node.runtimes.streams import EngineStreams, Frames, Lines
 from appliance.node.runtimes.threads import POOLED_CONNECTIONS, QUICK_DEADLINE_S, Threads
 from appliance.node.runtimes.values import (
@@ -67,6 +68,7 @@ class DockerRuntime:
         self._clock = clock
         self._threads = Threads("docker")
         self._streams = EngineStreams(endpoint)
+        self._looks = SharedLooks(self._summaries)
         self._client: docker.APIClient | None = None
         self._lock = threading.Lock()
 
@@ -142,17 +144,12 @@ class DockerRuntime:
 
     async def list(self, marks: Mapping[str, str]) -> Sequence[Container]:
         """Find by labels, then look at each at once: the list has no times and exit codes."""
+        found = await self._looks.ask(marks)
+        return await everyone(self.inspect(summary["Id"]) for summary in found)
+
+    async def _summaries(self, marks: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
         filters = {"label": [f"{name}={value}" for name, value in marks.items()]}
-        found = await self._quick(lambda api: api.containers(all=True, filters=filters))
-        looks = (self.inspect(summary["Id"]) for summary in found)
-        answers = await asyncio.gather(*looks, return_exceptions=True)
-        containers = []
-        for answer in answers:
-            if isinstance(answer, Container):
-                containers.append(answer)
-            elif not isinstance(answer, NotThere):  # gone since the list was made
-                raise answer
-        return containers
+        return await self._quick(lambda api: api.containers(all=True, filters=filters))
 
     def events(self, marks: Mapping[str, str]) -> AsyncIterator[str]:
         """Follow events from this call on, even if reading starts later."""

@@ -40,7 +40,8 @@ from appliance.node.runtimes.base import (
     StartFailed,
     Unreachable,
 )
-from appliance.node.runtimes.podman_spec import create_body
+from appliance.node.runtimes.listing import SharedLooks, everyone
+from appliance.node.runtimes.podman_spec import container_of_summary, create_body
 from appliance.node.runtimes.streams import EngineStreams, Frames, Lines, refused
 from appliance.node.runtimes.threads import POOLED_CONNECTIONS, QUICK_DEADLINE_S, Threads
 from appliance.node.runtimes.values import container_of, image_of, log_params
@@ -60,6 +61,7 @@ class PodmanRuntime:
         self._clock = clock
         self._threads = Threads("podman")
         self._streams = EngineStreams(endpoint)
+        self._looks = SharedLooks(self._summaries)
         self._client: APIClient | None = None
         self._lock = threading.Lock()
 
@@ -130,18 +132,18 @@ class PodmanRuntime:
         return container_of(await self._quick("GET", f"/containers/{container_id}/json"))
 
     async def list(self, marks: Mapping[str, str]) -> Sequence[Container]:
-        """Find by labels, then look at each at once: the list does not tell everything."""
+        """Find by labels; the list tells all there is to know of those that have not ended."""
+        found = await self._looks.ask(marks)
+        return await everyone(self._from_summary(summary) for summary in found)
+
+    async def _from_summary(self, summary: Mapping[str, Any]) -> Container:
+        alive = container_of_summary(summary)
+        return await self.inspect(summary["Id"]) if alive is None else alive
+
+    async def _summaries(self, marks: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
         params = {"all": "true", "filters": json.dumps({"label": _labels(marks)})}
-        found = await self._quick("GET", "/containers/json", params)
-        looks = (self.inspect(summary["Id"]) for summary in found)
-        answers = await asyncio.gather(*looks, return_exceptions=True)
-        containers = []
-        for answer in answers:
-            if isinstance(answer, Container):
-                containers.append(answer)
-            elif not isinstance(answer, NotThere):  # gone since the list was made
-                raise answer
-        return containers
+        found: list[Mapping[str, Any]] = await self._quick("GET", "/containers/json", params)
+        return found
 
     def events(self, marks: Mapping[str, str]) -> AsyncIterator[str]:
         """Follow events from this call on, even if reading starts later."""

@@ -1,13 +1,14 @@
-"""Our `ContainerSpec` → the body of libpod's create request; pure.
+"""Our `ContainerSpec` → the body of libpod's create request, and list entries → ours; pure.
 
 Source: libpod API v4.0.0, `SpecGenerator`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from appliance.kit.limits import grantable
-from appliance.node.runtimes.base import ContainerSpec, Mount
-from appliance.node.runtimes.values import LOG_MAX_BYTES
+from appliance.node.runtimes.base import Container, ContainerSpec, Mount, State
+from appliance.node.runtimes.values import LOG_MAX_BYTES, STATES, full_id, seconds_of
 
 
 def create_body(spec: ContainerSpec, *, may_raise_limits: bool) -> dict[str, Any]:
@@ -60,6 +61,25 @@ def namespace(ours: str) -> dict[str, str] | None:
     if not mode:
         return None
     return {"nsmode": mode, "value": value} if value else {"nsmode": mode}
+
+
+def container_of_summary(summary: Mapping[str, Any]) -> Container | None:
+    """A list entry as a container; None if it has ended: only `inspect` knows how."""
+    state = STATES.get(summary["State"], State.EXITED)
+    if state is State.EXITED:
+        return None
+    running = state is State.RUNNING
+    return Container(
+        id=summary["Id"],
+        name=summary["Names"][0],
+        image=summary["Image"],
+        image_id=full_id(summary["ImageID"]),
+        marks=summary.get("Labels") or {},
+        state=state,
+        pid=summary["Pid"] if running else 0,
+        created_at=seconds_of(summary["Created"]),
+        started_at=float(summary["StartedAt"]) if running else 0.0,
+    )
 
 
 def _limits(spec: ContainerSpec) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from appliance.node.runtimes.base import (
 
 Json = Mapping[str, Any]
 
-_STATES = {
+STATES = {
     "created": State.CREATED,
     "configured": State.CREATED,  # libpod's word
     "initialized": State.CREATED,
@@ -112,12 +112,12 @@ def _mount(mount: Mount) -> dict[str, Any]:
 def container_of(looked: Json) -> Container:
     """A container from Docker's inspect answer."""
     state, config = looked["State"], looked["Config"]
-    status = _STATES.get(state["Status"], State.EXITED)
+    status = STATES.get(state["Status"], State.EXITED)
     return Container(
         id=looked["Id"],
         name=looked["Name"].removeprefix("/"),
         image=config["Image"],
-        image_id=_full_id(looked["Image"]),
+        image_id=full_id(looked["Image"]),
         marks=config.get("Labels") or {},
         state=status,
         pid=state["Pid"] if status is State.RUNNING else 0,
@@ -133,7 +133,7 @@ def container_of(looked: Json) -> Container:
 def image_of(found: Json) -> Image:
     """An image from an inspect answer or a line of the list."""
     return Image(
-        id=_full_id(found["Id"]),
+        id=full_id(found["Id"]),
         names=tuple(n for n in found.get("RepoTags") or () if n != "<none>:<none>"),
         digests=tuple(d for d in found.get("RepoDigests") or () if "<none>" not in d),
         size_bytes=found["Size"],
@@ -141,7 +141,7 @@ def image_of(found: Json) -> Image:
     )
 
 
-def _full_id(digest: str) -> str:
+def full_id(digest: str) -> str:
     """Docker says `sha256:ab…`, libpod just `ab…`; ours is the longer one."""
     return digest if ":" in digest else f"sha256:{digest}"
 
