@@ -4,18 +4,16 @@ Called through the `SERVICE` kind. Addresses and node ports are handed out by th
 Source: kubernetes `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/service`, `pkg/printers`.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from appliance.api.kinds.cells import NONE, age, pairs
 from appliance.api.kinds.core.service_spec import (
     ClientIPConfig,
+    Service,
     ServicePort,
     ServiceSpec,
     SessionAffinityConfig,
 )
-
-if TYPE_CHECKING:
-    from appliance.api.kinds.core.service import Service
 
 AFFINITY_SECONDS = 10800
 """How long a client sticks to an endpoint unless the user says otherwise."""
@@ -44,7 +42,7 @@ def is_external(spec: ServiceSpec) -> bool:
     )
 
 
-def set_defaults(obj: "Service") -> None:
+def set_defaults(obj: Service) -> None:
     """Fill in what the user left out."""
     spec = obj.spec
     spec.sessionAffinity = spec.sessionAffinity or "None"
@@ -77,7 +75,7 @@ def _default_affinity(spec: ServiceSpec) -> None:
     spec.sessionAffinityConfig = config
 
 
-def prepare_update(new: "Service", old: "Service") -> None:
+def prepare_update(new: Service, old: Service) -> None:
     """Keep the status, and what was allotted where the user does not name it again."""
     new.status = old.status
     after, before = new.spec, old.spec
@@ -126,7 +124,7 @@ def _forget(new: ServiceSpec, old: ServiceSpec, **empty: object) -> None:
             setattr(new, name, value)
 
 
-def warn(obj: "Service") -> list[str]:
+def warn(obj: Service) -> list[str]:
     """Name what works but should not be used."""
     found = []
     if OLD_HINTS in obj.metadata.annotations:
@@ -134,7 +132,7 @@ def warn(obj: "Service") -> list[str]:
     return found
 
 
-def cells(obj: "Service", now: float) -> list[Any]:
+def cells(obj: Service, now: float) -> list[Any]:
     """Give the row of `kubectl get services -o wide`."""
     spec = obj.spec
     return [
@@ -148,7 +146,7 @@ def cells(obj: "Service", now: float) -> list[Any]:
     ]
 
 
-def _external(obj: "Service") -> str:
+def _external(obj: Service) -> str:
     spec = obj.spec
     if spec.type == "ExternalName":
         return spec.externalName

@@ -5,18 +5,14 @@ Source: kubernetes `pkg/apis/core/validation/validation.go`.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from appliance.api import faults, names
 from appliance.api.errors import Cause
 from appliance.api.kinds import checks
 from appliance.api.kinds.core.internal_form import internal_form
 from appliance.api.kinds.core.service_rules import is_external, needs_cluster_ip
-from appliance.api.kinds.core.service_spec import ServicePort, ServiceSpec
+from appliance.api.kinds.core.service_spec import Service, ServicePort, ServiceSpec
 from appliance.api.validate_meta import labels
-
-if TYPE_CHECKING:
-    from appliance.api.kinds.core.service import Service
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 TRAFFIC_POLICIES = ("Cluster", "Local")
@@ -26,7 +22,7 @@ HEADLESS = "None"
 ONLY_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 
 
-def validate(obj: "Service") -> list[Cause]:
+def validate(obj: Service) -> list[Cause]:
     """Give every fault of a Service."""
     spec = obj.spec
     return [
@@ -41,7 +37,7 @@ def validate(obj: "Service") -> list[Cause]:
     ]
 
 
-def validate_update(new: "Service", old: "Service") -> list[Cause]:
+def validate_update(new: Service, old: Service) -> list[Cause]:
     """Give every fault of a write to a Service."""
     found: list[Cause] = []
     before, after = _ips(old.spec), _ips(new.spec)

@@ -5,15 +5,13 @@ Called through the `POD` kind. The word is what users go by: `CrashLoopBackOff`,
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from appliance.api.ages import seconds_of, since
 from appliance.api.kind import Column
 from appliance.api.kinds.cells import NONE, age
+from appliance.api.kinds.core.pod.object import Pod
 from appliance.api.kinds.core.pod.status import ContainerStateTerminated, ContainerStatus
-
-if TYPE_CHECKING:
-    from appliance.api.kinds.core.pod.kind import Pod
 
 COLUMNS = (
     Column("Name", format="name"),
@@ -56,7 +54,7 @@ class _Summary:
     restarts: _Count
 
 
-def cells(obj: "Pod", now: float) -> list[Any]:
+def cells(obj: Pod, now: float) -> list[Any]:
     """Give the row of `kubectl get pods -o wide`."""
     summary = _summarise(obj)
     total = len(obj.spec.containers) + len(_sidecars(obj))
@@ -74,16 +72,16 @@ def cells(obj: "Pod", now: float) -> list[Any]:
     ]
 
 
-def state_word(obj: "Pod") -> str:
+def state_word(obj: Pod) -> str:
     """Give the STATUS of a pod, as `kubectl get` prints it."""
     return _summarise(obj).word
 
 
-def _sidecars(obj: "Pod") -> set[str]:
+def _sidecars(obj: Pod) -> set[str]:
     return {c.name for c in obj.spec.initContainers if c.restartPolicy == "Always"}
 
 
-def _gates(obj: "Pod") -> str:
+def _gates(obj: Pod) -> str:
     gates = [g.conditionType for g in obj.spec.readinessGates]
     if not gates:
         return NONE
@@ -91,7 +89,7 @@ def _gates(obj: "Pod") -> str:
     return f"{sum(g in true for g in gates)}/{len(gates)}"
 
 
-def _summarise(obj: "Pod") -> _Summary:
+def _summarise(obj: Pod) -> _Summary:
     status = obj.status
     word = status.reason or status.phase
     if any(c.type == "PodScheduled" and c.reason == "SchedulingGated" for c in status.conditions):
@@ -109,7 +107,7 @@ def _summarise(obj: "Pod") -> _Summary:
     return summary
 
 
-def _go_through_init(obj: "Pod", summary: _Summary) -> bool:
+def _go_through_init(obj: Pod, summary: _Summary) -> bool:
     """Count init containers up to the first that is not through; True if there is one."""
     sidecars = _sidecars(obj)
     for index, status in enumerate(obj.status.initContainerStatuses):
@@ -137,7 +135,7 @@ def _end(ended: ContainerStateTerminated) -> str:
     return f"Signal:{ended.signal}" if ended.signal else f"ExitCode:{ended.exitCode}"
 
 
-def _go_through_containers(obj: "Pod", summary: _Summary) -> None:
+def _go_through_containers(obj: Pod, summary: _Summary) -> None:
     """Once init is over only sidecars and containers count; the first in trouble gives the word."""
     sidecars = _sidecars(obj)
     summary.restarts = _Count()

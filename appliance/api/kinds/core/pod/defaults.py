@@ -5,21 +5,18 @@ get. Called through kinds. Source: kubernetes `pkg/apis/core/v1/defaults.go`.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from appliance.api.kinds.core.pod.container import ContainerFields, EnvVar
 from appliance.api.kinds.core.pod.handlers import HTTPGetAction, Lifecycle, Probe
+from appliance.api.kinds.core.pod.object import Pod
 from appliance.api.kinds.core.pod.pull_policy import pull_policy
 from appliance.api.kinds.core.pod.security import PodSecurityContext
 from appliance.api.kinds.core.pod.spec import PodSpec
 from appliance.api.kinds.core.pod.status import PodIP, PodStatus
 from appliance.api.kinds.core.pod.volume_defaults import set_volume_defaults
 
-if TYPE_CHECKING:
-    from appliance.api.kinds.core.pod.kind import Pod
 
-
-def set_pod_defaults(obj: "Pod") -> None:
+def set_pod_defaults(obj: Pod) -> None:
     """Default a pod: its spec, and what a limit implies for the request."""
     spec = obj.spec
     for container in (*spec.containers, *spec.initContainers):

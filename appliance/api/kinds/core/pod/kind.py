@@ -1,12 +1,10 @@
 """Pod: containers that run together on one node. The kind itself; its parts stand beside."""
 
-from typing import Annotated
-
 from appliance.api.kind import Kind, Subresource
 from appliance.api.kinds.core.pod import columns
 from appliance.api.kinds.core.pod.defaults import set_pod_defaults
+from appliance.api.kinds.core.pod.object import Binding, Pod
 from appliance.api.kinds.core.pod.qos import qos_class
-from appliance.api.kinds.core.pod.spec import PodSpec
 from appliance.api.kinds.core.pod.status import PodCondition, PodStatus
 from appliance.api.kinds.core.pod.validate import validate_pod
 from appliance.api.kinds.core.pod.validate_update import (
@@ -16,23 +14,8 @@ from appliance.api.kinds.core.pod.validate_update import (
     validate_update,
 )
 from appliance.api.kinds.core.pod.warnings import warn
-from appliance.api.kinds.core.references import ObjectReference
-from appliance.api.meta import KubeObject
-from appliance.api.schema import F, always
 
-
-class Pod(KubeObject):
-    """Containers that run together on one node and share network and volumes."""
-
-    spec: Annotated[PodSpec, F(2, "What is wanted.")] = always(PodSpec)
-    status: Annotated[PodStatus, F(3, "What was seen last.")] = always(PodStatus)
-
-
-class Binding(KubeObject):
-    """Gives a pod its node."""
-
-    target: Annotated[ObjectReference, F(2, "The node.", required=True)] = always(ObjectReference)
-
+__all__ = ["POD", "Binding", "Pod"]
 
 GATED = "Scheduling is blocked due to non-empty scheduling gates"
 

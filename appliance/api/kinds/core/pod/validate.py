@@ -5,12 +5,12 @@ Source: kubernetes `pkg/apis/core/validation/validation.go`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from appliance.api import faults, names
 from appliance.api.errors import Cause
 from appliance.api.kinds import checks
 from appliance.api.kinds.core.pod import validate_scheduling as scheduling
+from appliance.api.kinds.core.pod.object import Pod
 from appliance.api.kinds.core.pod.spec import (
     HostAlias,
     PodDNSConfig,
@@ -24,9 +24,6 @@ from appliance.api.kinds.core.pod.validate_security import pod_security
 from appliance.api.kinds.core.pod.validate_volumes import volumes
 from appliance.api.validate_meta import annotations, labels
 
-if TYPE_CHECKING:
-    from appliance.api.kinds.core.pod.kind import Pod
-
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 NAMESERVERS_MAX = 3
@@ -35,7 +32,7 @@ SECCOMP_ANNOTATION = "seccomp.security.alpha.kubernetes.io/pod"
 SECCOMP_PROFILES = ("runtime/default", "docker/default", "unconfined")
 
 
-def validate_pod(obj: "Pod") -> list[Cause]:
+def validate_pod(obj: Pod) -> list[Cause]:
     """Give every fault of a new pod."""
     found = [*_seccomp_annotation(obj.metadata.annotations, "metadata.annotations")]
     found += spec(obj.spec, "spec")

@@ -4,7 +4,6 @@ Source: kubernetes `pkg/apis/core/validation/validation.go` (ValidatePodUpdate a
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,10 +14,8 @@ from appliance.api.kinds.core.internal_form import difference
 from appliance.api.kinds.core.pod import validate
 from appliance.api.kinds.core.pod.affinity import Toleration
 from appliance.api.kinds.core.pod.container import Container
+from appliance.api.kinds.core.pod.object import Pod
 from appliance.api.kinds.core.pod.spec import PodSpec
-
-if TYPE_CHECKING:
-    from appliance.api.kinds.core.pod.kind import Pod
 
 FIXED_SPEC = (
     "pod updates may not change fields other than `spec.containers[*].image`,"
@@ -28,7 +25,7 @@ FIXED_SPEC = (
 )
 
 
-def validate_update(new: "Pod", old: "Pod") -> list[Cause]:
+def validate_update(new: Pod, old: Pod) -> list[Cause]:
     """Give every fault of a write to a pod itself."""
     found = validate.spec(new.spec, "spec")
     for name in ("containers", "initContainers"):
@@ -48,14 +45,14 @@ def validate_update(new: "Pod", old: "Pod") -> list[Cause]:
     return found
 
 
-def prepare_ephemeral(new: "Pod", old: "Pod") -> None:
+def prepare_ephemeral(new: Pod, old: Pod) -> None:
     """Of a write to /ephemeralcontainers only those containers count."""
     new.spec = msgspec.structs.replace(old.spec, ephemeralContainers=new.spec.ephemeralContainers)
     new.status = old.status
     new.metadata = msgspec.structs.replace(old.metadata, managedFields=new.metadata.managedFields)
 
 
-def validate_ephemeral(new: "Pod", old: "Pod") -> list[Cause]:
+def validate_ephemeral(new: Pod, old: Pod) -> list[Cause]:
     """Give every fault of a write to /ephemeralcontainers: they may only be added."""
     found = validate.spec(new.spec, "spec")
     if found:
@@ -74,7 +71,7 @@ def validate_ephemeral(new: "Pod", old: "Pod") -> list[Cause]:
     return found
 
 
-def validate_status(new: "Pod", old: "Pod") -> list[Cause]:
+def validate_status(new: Pod, old: Pod) -> list[Cause]:
     """Give every fault of a write to /status."""
     found: list[Cause] = []
     if node := new.status.nominatedNodeName:
@@ -86,7 +83,7 @@ def validate_status(new: "Pod", old: "Pod") -> list[Cause]:
     return [*found, *_comebacks(new, old)]
 
 
-def _comebacks(new: "Pod", old: "Pod") -> Iterator[Cause]:
+def _comebacks(new: Pod, old: Pod) -> Iterator[Cause]:
     """A container that has ended for good does not run again."""
     if old.spec.restartPolicy == "Always":
         return

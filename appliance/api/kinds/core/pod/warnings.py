@@ -4,14 +4,11 @@ Source: kubernetes `pkg/api/pod/warnings.go`.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from appliance.api import names, quantity
 from appliance.api.kinds.core.pod.container import Container
+from appliance.api.kinds.core.pod.object import Pod
 from appliance.api.kinds.core.pod.spec import PodSpec
-
-if TYPE_CHECKING:
-    from appliance.api.kinds.core.pod.kind import Pod
 
 OLD_NODE_LABELS = {
     "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
@@ -29,7 +26,7 @@ OLD_NODE_LABELS = {
 BYTES = ("memory", "ephemeral-storage")
 
 
-def warn(obj: "Pod") -> list[str]:
+def warn(obj: Pod) -> list[str]:
     """Name what a pod's author should look at again."""
     found = []
     if not obj.spec.hostname and not obj.spec.hostNetwork and _not_a_label(obj.metadata.name):
