@@ -106,8 +106,12 @@ RawJson = Annotated[Any, Scalar("rawJson")]
 """Any JSON value, kept as it is (RawExtension, FieldsV1)."""
 
 
-class Message(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Base of all API structs."""
+class Message(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
+    """Base of all API structs.
+
+    They are trees of plain values, so the cycle collector need not look at them: reading 5,000
+    pods takes half the time without it.
+    """
 
 
 Inline = tuple[tuple[type[Message], int], ...]

@@ -16,6 +16,7 @@ import uvloop
 
 from appliance.config.schema import Config
 from appliance.host.notify import notify
+from appliance.kit import collector
 from appliance.kit import log as logs
 from appliance.kit.tasks import Tasks
 
@@ -30,6 +31,7 @@ def run(config: Config, role: Role, *, with_parent: bool = False, use_uvloop: bo
     uvloop serves HTTP faster; it can't open netlink sockets, which the node needs.
     """
     logs.configure(config.log_format, config.log_level)
+    collector.relax()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop if use_uvloop else None) as runner:
             runner.run(_until_stopped(config, role, with_parent=with_parent))
