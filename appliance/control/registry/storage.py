@@ -15,10 +15,12 @@ from appliance.control.options import ControlOptions
 from appliance.control.registry.base import Stored
 from appliance.control.registry.encoding import from_store, key_of, store_key, to_store
 from appliance.control.registry.expiring import Leases
+from appliance.control.registry.refusals import Unclassified
 from appliance.control.registry.watchcache import KindCache
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
+from appliance.store import errors as store_errors
 from appliance.store.base import (
     Compare,
     CompareTarget,
@@ -91,8 +93,10 @@ class Storage:
         stored_key, value = store_key(kind, key), to_store(kind, obj)
         absent = Compare(key=stored_key, target=CompareTarget.MOD, operand=0)
         put = Put(key=stored_key, value=value, lease=await self._leases.lease_for(ttl_s))
-        done = await self._store.txn(Txn(compares=(absent,), success=(put,)), author)
+        done = await self._commit(Txn(compares=(absent,), success=(put,)), author)
         if not done.succeeded:
+            # who is told that there is one must find it when looking
+            await self.cache(kind).reach(done.revision)
             raise errors.already_exists(kind.plural, kind.group, meta.name)
         return await self._written(kind, key, value, done.revision)
 
@@ -107,7 +111,7 @@ class Storage:
         key = key_of(kind, old.obj.metadata.namespace, old.obj.metadata.name)
         stored_key, value = store_key(kind, key), to_store(kind, obj)
         put = Put(key=stored_key, value=value, lease=await self._leases.lease_for(ttl_s))
-        done = await self._store.txn(
+        done = await self._commit(
             Txn(
                 compares=(_unchanged(stored_key, old.revision),),
                 success=(put,),
@@ -127,7 +131,7 @@ class Storage:
         """
         key = key_of(kind, old.obj.metadata.namespace, old.obj.metadata.name)
         stored_key = store_key(kind, key)
-        done = await self._store.txn(
+        done = await self._commit(
             Txn(
                 compares=(_unchanged(stored_key, old.revision),),
                 success=(Delete(key=stored_key),),
@@ -144,6 +148,15 @@ class Storage:
         """Read a past revision straight from the store."""
         found = await self._store.range(request)
         return [from_store(kind, kv.value, kv.mod_revision) for kv in found.kvs], found
+
+    async def _commit(self, request: Txn, author: str) -> TxnResult:
+        """Run a transaction; what the store refuses is told in its own words, as upstream does."""
+        try:
+            return await self._store.txn(request, author)
+        except store_errors.Closed as error:
+            raise errors.ServiceUnavailable(str(error)) from error
+        except store_errors.StoreError as error:
+            raise Unclassified(str(error)) from error
 
     async def _written(self, kind: Kind[T], key: str, value: bytes, revision: int) -> Stored[T]:
         cache = self.cache(kind)

@@ -66,7 +66,12 @@ async def update(
     metadata.check_namespace(kind, obj.metadata, namespace)
     may_create = kind.create_on_update and not subresource
     if may_create and await parts.storage.get(kind, namespace, name) is None:
-        return await _create_by_put(parts, kind, obj, namespace=namespace, call=call), True
+        try:
+            made = await _create_by_put(parts, kind, clone(obj), namespace=namespace, call=call)
+        except errors.AlreadyExists:
+            pass  # somebody was faster: replace theirs
+        else:
+            return made, True
 
     def change(old: Stored[T]) -> T:
         new = clone(obj)

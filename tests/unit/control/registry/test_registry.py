@@ -5,8 +5,11 @@ import asyncio
 import pytest
 
 from appliance.api import errors
+from appliance.api.kinds.coordination.lease import LEASE, Lease, LeaseSpec
 from appliance.api.kinds.core.configmap import CONFIG_MAP, ConfigMap
+from appliance.api.kinds.core.event import EVENT, Event
 from appliance.api.kinds.core.namespace import NAMESPACE
+from appliance.api.kinds.core.references import ObjectReference
 from appliance.api.meta import DeleteOptions, ObjectMeta, Preconditions
 from appliance.client.base import EventType, clone
 from appliance.control.registry.base import Call, Query, Stored
@@ -124,6 +127,32 @@ async def test_writers_without_a_revision_do_not_lose_to_each_other(
 
     await asyncio.gather(*(write(str(n)) for n in range(4)))
     assert (await registry.get(CONFIG_MAP, "default", "web")).obj.data["k"] in "0123"
+
+
+async def test_puts_of_a_missing_object_may_create_it_and_do_not_race(
+    registry: StoreRegistry, call: Call
+) -> None:
+    async def put(holder: str) -> bool:
+        spec = LeaseSpec(holderIdentity=holder)
+        obj = Lease(metadata=ObjectMeta(name="x"), spec=spec)
+        _, created = await registry.update(LEASE, obj, namespace="default", name="x", call=call)
+        return created
+
+    with pytest.raises(errors.Invalid, match="must be specified for an update"):
+        await asyncio.gather(*(put(str(n)) for n in range(3)))
+    lease = await registry.get(LEASE, "default", "x")
+    assert lease.obj.spec.holderIdentity in set("012")
+
+
+async def test_what_the_store_refuses_is_told_in_its_words(
+    registry: StoreRegistry, call: Call
+) -> None:
+    about = ObjectReference(kind="Pod", namespace="default", name="web")
+    meta = ObjectMeta(name="big")
+    obj = Event(metadata=meta, involvedObject=about, message="x" * 1_600_000)
+    with pytest.raises(errors.ApiError, match="etcdserver: request is too large") as caught:
+        await registry.create(EVENT, obj, namespace="default", call=call)
+    assert caught.value.status()["code"] == 500
 
 
 async def test_a_dry_run_answers_as_if_and_stores_nothing(
