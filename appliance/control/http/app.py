@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -36,6 +37,15 @@ _BINDINGS = Extra(
 )
 
 
+# Off for good: else FastAPI looks into the environment at each request whether to export traces.
+_NO_TELEMETRY: TelemetryConfig = {
+    "auto_configure": False,
+    "logs": False,
+    "metrics": False,
+    "tracing": False,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What the API server is made of."""
@@ -60,6 +70,7 @@ def build_app(parts: Parts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
         routes=[Route(path, Endpoint(handle)) for path, handle in _routes(parts, metrics).items()],
         middleware=[
             Middleware(Observe, metrics=metrics, clock=parts.clock),
