@@ -14,7 +14,7 @@ from typing import Any, Generic
 
 import structlog
 
-from appliance.api.errors import ApiError, Expired
+from appliance.api.errors import ApiError, Expired, ServiceUnavailable, TooManyRequests
 from appliance.api.kind import Kind, T
 from appliance.client.base import EVERYWHERE, Client, EventType, WatchEvent, Where
 from appliance.client.cache import Cache, Indexer, key_of
@@ -32,6 +32,10 @@ PAGE = 500
 
 PAUSES = Backoff(base_s=0.05, maximum_s=5.0)
 """Between tries while the server does not answer; it may be starting beside us."""
+
+AWAY = (ServiceUnavailable, TooManyRequests, OSError)
+"""The server could not answer; resume the watch when it can. Any other refusal means: list again,
+for the revision may be of a past that this server never had (restored from a backup)."""
 
 HEALTHY_S = 1.0
 """A watch that lasted this long worked: the next failure counts as the first again."""
@@ -94,6 +98,8 @@ class Informer(Generic[T]):
             except Expired:
                 self._since = ""  # what we saw last is forgotten there: list again
             except (ApiError, OSError) as error:
+                if not isinstance(error, AWAY):
+                    self._since = ""  # it understood us and said no: what we hold may be of another
                 await self._pause(error)
                 continue
             # A server that ends every watch at once must not make us spin.
@@ -125,7 +131,8 @@ class Informer(Generic[T]):
                 self._remove(key)
         for obj in fresh.values():
             self._upsert(obj)
-        self._reached(page.resource_version)
+        self._since = page.resource_version
+        self._revision = int(page.resource_version or 0)
         self._synced.set()
 
     async def _follow(self) -> None:
@@ -142,7 +149,7 @@ class Informer(Generic[T]):
 
     def _reached(self, revision: str) -> None:
         self._since = revision
-        self._revision = max(self._revision, int(revision or 0))
+        self._revision = int(revision or 0)
 
     def _apply(self, event: WatchEvent[T]) -> None:
         if event.type is EventType.BOOKMARK:

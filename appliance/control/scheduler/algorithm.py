@@ -12,6 +12,9 @@ from appliance.api.kinds.core.pod.kind import Pod
 from appliance.control.scheduler import scores
 from appliance.control.scheduler.filters import Wanted, why_not
 from appliance.control.scheduler.snapshot import NodeView, host_ports, requests
+from appliance.control.scheduler.topology import Namespaces, survey
+
+NOWHERE: Namespaces = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,15 @@ class Unfit:
     message: str
 
 
-def choose(pod: Pod, nodes: Sequence[NodeView], rng: random.Random) -> Chosen | Unfit:
+def choose(
+    pod: Pod,
+    nodes: Sequence[NodeView],
+    rng: random.Random,
+    *,
+    namespaces: Namespaces = NOWHERE,
+) -> Chosen | Unfit:
     """Find the best node for a pod; of equals any."""
-    wanted = Wanted(pod, requests(pod), host_ports(pod))
+    wanted = Wanted(pod, requests(pod), host_ports(pod), survey(pod, nodes, namespaces))
     fitting = []
     objections: Counter[str] = Counter()
     for node in nodes:

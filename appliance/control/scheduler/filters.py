@@ -11,6 +11,7 @@ from appliance.api import nodeaffinity, taints
 from appliance.api.kinds.core.node import Taint
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.control.scheduler.snapshot import Amounts, HostPort, NodeView
+from appliance.control.scheduler.topology import Survey
 
 Reasons = tuple[str, ...]
 FITS: Reasons = ()
@@ -19,12 +20,15 @@ FITS: Reasons = ()
 class Wanted:
     """A pod with what is worked out of it once, not once per node."""
 
-    __slots__ = ("pod", "ports", "requests")
+    __slots__ = ("pod", "ports", "requests", "survey")
 
-    def __init__(self, pod: Pod, requests: Amounts, ports: tuple[HostPort, ...]) -> None:
+    def __init__(
+        self, pod: Pod, requests: Amounts, ports: tuple[HostPort, ...], survey: Survey
+    ) -> None:
         self.pod = pod
         self.requests = requests
         self.ports = ports
+        self.survey = survey
 
 
 def schedulable(wanted: Wanted, node: NodeView) -> Reasons:
@@ -67,12 +71,42 @@ def room(wanted: Wanted, node: NodeView) -> Reasons:
     return tuple(short)
 
 
+def spread_evenly(wanted: Wanted, node: NodeView) -> Reasons:
+    """Hard topology spread constraints."""
+    for spread in wanted.survey.spreads:
+        if not spread.is_hard:
+            continue
+        value = node.node.metadata.labels.get(spread.key)
+        words = "node(s) didn't match pod topology spread constraints"
+        if value is None:
+            return (f"{words} (missing required label)",)
+        if spread.skew(value) > spread.max_skew:
+            return (words,)
+    return FITS
+
+
+def in_company(wanted: Wanted, node: NodeView) -> Reasons:
+    """Required affinity and anti-affinity between pods, of this one and against it."""
+    labels = node.node.metadata.labels
+    for term, values, is_first in wanted.survey.near:
+        value = labels.get(term.key)
+        if value is None or (value not in values and not is_first):
+            return ("node(s) didn't match pod affinity rules",)
+    if any(labels.get(key) == value for key, value in wanted.survey.apart):
+        return ("node(s) didn't match pod anti-affinity rules",)
+    if any(labels.get(key) == value for key, value in wanted.survey.repelled):
+        return ("node(s) didn't satisfy existing pods anti-affinity rules",)
+    return FITS
+
+
 FILTERS: tuple[Callable[[Wanted, NodeView], Reasons], ...] = (
     schedulable,
     tolerated,
     affine,
     ports_free,
     room,
+    spread_evenly,
+    in_company,
 )
 
 

@@ -10,13 +10,14 @@ no await in it, so two choices never see the same room.
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from appliance.api.errors import NotFound
+from appliance.api.kinds.core.namespace import NAMESPACE
 from appliance.api.kinds.core.node import NODE, Node
 from appliance.api.kinds.core.pod.kind import POD, Binding, Pod
 from appliance.api.kinds.core.references import ObjectReference
@@ -71,6 +72,7 @@ class Scheduler:
         self._rng = rng
         self._pods = informers.of(POD)
         self._nodes = informers.of(NODE)
+        self._namespaces = informers.of(NAMESPACE)
         self._pods.add_indexers({_BY_NODE: lambda pod: (pod.spec.nodeName,)})
         self._views: dict[str, NodeView] = {}
         self._assumed: dict[str, Pod] = {}
@@ -91,7 +93,11 @@ class Scheduler:
 
     def watches(self) -> Sequence[Watch]:
         """Pods that want a node. What may free pods that wait is heard directly (see below)."""
-        return [Watch(self._pods, self._own_keys), Watch(self._nodes, lambda _: ())]
+        return [
+            Watch(self._pods, self._own_keys),
+            Watch(self._nodes, lambda _: ()),
+            Watch(self._namespaces, lambda _: ()),
+        ]
 
     async def reconcile(self, key: str) -> Result:
         """Find a node for a pod and bind it."""
@@ -102,7 +108,8 @@ class Scheduler:
         waiting = self._waiting.get(key)
         if waiting is not None and self._clock.monotonic() < waiting.not_before:
             return Result(again_in_s=waiting.not_before - self._clock.monotonic())
-        choice = choose(pod, self._all_views(), self._rng)
+        namespaces = {n.metadata.name: n.metadata.labels for n in self._namespaces.cache.list()}
+        choice = choose(pod, self._all_views(), self._rng, namespaces=namespaces)
         if isinstance(choice, Unfit):
             tries = waiting.tries + 1 if waiting else 1
             later = self._clock.monotonic() + RETRY.delay(tries)
@@ -179,6 +186,8 @@ class Scheduler:
             self._waiting.pop(key_of(old), None)
         if old is not None and _holds_room(old) and (new is None or not _holds_room(new)):
             self._try_waiting()
+        elif new is not None and _comes_near(old, new):
+            self._try_waiting(only=_minds_company)
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         for state in (old, new):
@@ -187,9 +196,11 @@ class Scheduler:
         if new is not None and (old is None or _matters(old) != _matters(new)):
             self._try_waiting()
 
-    def _try_waiting(self) -> None:
+    def _try_waiting(self, only: Callable[[Pod], bool] | None = None) -> None:
         for key in self._waiting:
-            self._runner.poke(key)
+            pod = self._pods.cache.get(key)
+            if pod is not None and (only is None or only(pod)):
+                self._runner.poke(key)
 
     def _all_views(self) -> list[NodeView]:
         return [self._view(node) for node in self._nodes.cache.list()]
@@ -225,6 +236,19 @@ def _wants_node(pod: Pod) -> bool:
         and pod.metadata.deletionTimestamp is None
         and not _has_ended(pod)
     )
+
+
+def _comes_near(old: Pod | None, new: Pod) -> bool:
+    """Whether a pod on a node is new there or changed its labels."""
+    before = (old.spec.nodeName, old.metadata.labels) if old is not None else ("", {})
+    return bool(new.spec.nodeName) and before != (new.spec.nodeName, new.metadata.labels)
+
+
+def _minds_company(pod: Pod) -> bool:
+    """Whether other pods decide where it may go."""
+    affinity = pod.spec.affinity
+    near = affinity is not None and (affinity.podAffinity or affinity.podAntiAffinity)
+    return bool(near or pod.spec.topologySpreadConstraints)
 
 
 def _holds_room(pod: Pod) -> bool:

@@ -47,6 +47,37 @@ def untainted(wanted: Wanted, nodes: Sequence[NodeView]) -> list[float]:
     )
 
 
+def in_liked_company(wanted: Wanted, nodes: Sequence[NodeView]) -> list[float]:
+    """Preferred affinity and anti-affinity between pods."""
+    pulls = wanted.survey.pulls
+    sums = [
+        sum(
+            pull for (key, value), pull in pulls.items() if n.node.metadata.labels.get(key) == value
+        )
+        for n in nodes
+    ]
+    least, most = min(sums, default=0), max(sums, default=0)
+    return [BEST * (s - least) / (most - least) if most > least else 0.0 for s in sums]
+
+
+def evenly(wanted: Wanted, nodes: Sequence[NodeView]) -> list[float]:
+    """Topology spread constraints that only wish."""
+    soft = [spread for spread in wanted.survey.spreads if not spread.is_hard]
+    if not soft:
+        return [0.0] * len(nodes)
+    # A node outside all domains counts as the fullest: it would not spread anything.
+    worst = [max(spread.counts.values(), default=0) for spread in soft]
+    return _fewest(
+        [
+            sum(
+                spread.counts.get(n.node.metadata.labels.get(spread.key, ""), full)
+                for spread, full in zip(soft, worst, strict=True)
+            )
+            for n in nodes
+        ]
+    )
+
+
 def has_images(wanted: Wanted, nodes: Sequence[NodeView]) -> list[float]:
     """Prefer nodes that need not pull much."""
     images = [_normalised(container.image) for container in wanted.pod.spec.containers]
@@ -64,6 +95,8 @@ SCORES: tuple[tuple[float, Callable[[Wanted, Sequence[NodeView]], list[float]]],
     (2.0, spread),
     (2.0, liked),
     (3.0, untainted),
+    (2.0, in_liked_company),
+    (2.0, evenly),
     (1.0, has_images),
 )
 

@@ -45,6 +45,8 @@ class NodeView:
     host_ports: tuple[HostPort, ...]
     images: Mapping[str, int] = field(default_factory=dict)
     """Image name -> size in bytes."""
+    repelling: tuple[Pod, ...] = ()
+    """Those of `pods` that require others to stay away."""
 
     @property
     def name(self) -> str:
@@ -64,6 +66,7 @@ def view(node: Node, pods: Iterable[Pod]) -> NodeView:
         requested=requested,
         pods=living,
         host_ports=tuple(port for pod in living for port in host_ports(pod)),
+        repelling=tuple(filter(_repels, living)),
         images={name: i.sizeBytes for i in node.status.images for name in i.names or ()},
     )
 
@@ -113,6 +116,11 @@ def host_ports(pod: Pod) -> tuple[HostPort, ...]:
         for port in container.ports
         if port.hostPort
     )
+
+
+def _repels(pod: Pod) -> bool:
+    rules = pod.spec.affinity.podAntiAffinity if pod.spec.affinity else None
+    return bool(rules and rules.requiredDuringSchedulingIgnoredDuringExecution)
 
 
 def _sidecars(pod: Pod) -> Iterable[Container]:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from appliance.api.errors import Expired, ServiceUnavailable
+from appliance.api.errors import Expired, ServiceUnavailable, Timeout
 from appliance.api.kinds.core.configmap import CONFIG_MAP, ConfigMap
 from appliance.client.base import EventType, Page, WatchEvent
 from appliance.client.informer import Informer, Informers
@@ -69,6 +69,20 @@ async def test_expired_means_list_again_and_tell_the_difference(tasks: Tasks) ->
     await settle()
     assert server.since == ["7", "20"]
     assert heard == [("gone2", None), ("changed3", "changed8"), (None, "new9")]
+
+
+async def test_a_server_that_never_had_this_past_is_listed_anew(tasks: Tasks) -> None:
+    clock = FakeClock()
+    server, informer, heard = started(tasks, clock)
+    server.pages = [Page([config("a", 3)], "700"), Page([config("b", 4)], "5")]
+    await informer.wait_synced()
+    server.steps.put_nowait(Timeout("Too large resource version: 700, current: 5"))
+    await settle()
+    await clock.advance(5)
+    await settle()
+    assert server.since == ["700", "5"]
+    assert heard == [(None, "a3"), ("a3", None), (None, "b4")]
+    assert informer.revision == 5
 
 
 async def test_another_object_under_the_same_name_is_a_going_and_a_coming(tasks: Tasks) -> None:

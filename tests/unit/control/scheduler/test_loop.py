@@ -64,6 +64,23 @@ async def test_room_that_a_pod_leaves_is_given_to_one_that_waits(sched: Cluster)
     assert await node_of(sched, "next") == "n1"
 
 
+async def test_a_pod_that_waits_for_company_goes_when_it_comes(sched: Cluster) -> None:
+    await sched.add_node("n1")
+    await sched.edit(NODE, "n1", {"metadata": {"labels": {"kubernetes.io/hostname": "n1"}}})
+    wish = {
+        "labelSelector": {"matchLabels": {"app": "cache"}},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    rules = {"requiredDuringSchedulingIgnoredDuringExecution": [wish]}
+    await sched.make(POD, pod("web", affinity={"podAffinity": rules}))
+    assert await node_of(sched, "web") == ""
+    cache = pod("cache")
+    cache.metadata.labels = {"app": "cache"}
+    await sched.make(POD, cache)
+    await sched.advance(10)
+    assert await node_of(sched, "web") == "n1"
+
+
 async def test_pods_of_one_moment_do_not_share_the_same_room(sched: Cluster) -> None:
     await sched.add_node("n1")
     for number in range(6):
