@@ -9,20 +9,16 @@ quantities and base64 come out in their one canonical text.
 Pure; the tables it keeps are one decoder per type.
 """
 
-import base64
-import binascii
-import json
-from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 
-from appliance.api import quantity, timestamps
 from appliance.api.errors import BadRequest, Invalid, invalid
 from appliance.api.faults import wrong
 from appliance.api.fieldtypes import Shape, fields_of, shape_of_struct
-from appliance.api.json_fault import json_fault
+from appliance.api.jsontext import Doubled, loads
+from appliance.api.scalars import INT_RANGES, READERS, Fault, WrongType, json_kind
 from appliance.api.schema import Message
 from appliance.kit import jsonio
 
@@ -30,8 +26,6 @@ M = TypeVar("M", bound=Message)
 
 MAX_WARNINGS = 100
 """Upstream reports no more strict errors than this for one body."""
-
-_INT_RANGES = {"int32": 2**31, "int64": 2**63}
 
 
 def heading(body_kind: str, body_version: str, kind: str) -> str:
@@ -105,44 +99,6 @@ def from_stored(struct: type[M], raw: bytes) -> M:
     return obj
 
 
-class Doubled(dict[str, Any]):
-    """A JSON object in which keys came up twice; `keys_twice` names them."""
-
-    __slots__ = ("keys_twice",)
-
-    keys_twice: list[str]
-
-
-def loads(raw: bytes | str) -> tuple[Any, bool]:
-    """Decode JSON text to plain data; objects with doubled keys come as `Doubled`.
-
-    Raises:
-        BadRequest: it is not JSON; worded as Go words it.
-    """
-    found = False
-
-    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal found
-        plain = dict(pairs)
-        if len(plain) == len(pairs):
-            return plain
-        found = True
-        doubled = Doubled(plain)
-        seen: set[str] = set()
-        doubled.keys_twice = [k for k, _ in pairs if k in seen or seen.add(k)]  # type: ignore[func-returns-value]
-        return doubled
-
-    try:
-        data = json.loads(raw, object_pairs_hook=collect, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"json parse error: {json_fault(raw) or error}") from error
-    return data, found
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
 @cache
 def _decoder(struct: type[Message]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(struct)
@@ -152,17 +108,13 @@ def _run(reader: "_Reader", struct: type[Message], data: Any, title: str) -> dic
     data = {} if data is None else data  # Go leaves the object as it is for null
     try:
         clean: dict[str, Any] = reader.struct(struct, data, "", "")
-    except _Fault as fault:
+    except Fault as fault:
         raise BadRequest(title + str(fault)) from fault
     except RecursionError as error:
         raise BadRequest(f"{title}exceeded max depth") from error
     if reader.mismatch:
         raise BadRequest(title + reader.mismatch)
     return clean
-
-
-class _Fault(Exception):
-    """A value that ends decoding at once, as an error of a Go UnmarshalJSON method does."""
 
 
 class _Reader:
@@ -233,14 +185,14 @@ class _Reader:
         return clean
 
     def _scalar(self, shape: Shape, data: Any, dotted: str) -> Any:
-        read = _SCALARS.get(shape.scalar)
+        read = READERS.get(shape.scalar)
         if read is not None:
             try:
                 return read(data)
-            except _WrongType:
+            except WrongType:
                 self._mismatch(data, shape, dotted)
                 return None
-        low = _INT_RANGES[shape.scalar]
+        low = INT_RANGES[shape.scalar]
         if type(data) is int and -low <= data < low:
             return data
         self._mismatch(data, shape, dotted)
@@ -249,8 +201,8 @@ class _Reader:
     def _mismatch(self, data: Any, shape: Shape, dotted: str) -> None:
         if self.mismatch:
             return
-        found = _json_kind(data)
-        if shape.scalar in _INT_RANGES and found == "number":
+        found = json_kind(data)
+        if shape.scalar in INT_RANGES and found == "number":
             found = f"number {data}"
         target = f"Go struct field {dotted}" if dotted else "Go value"
         self.mismatch = f"json: cannot unmarshal {found} into {target} of type {shape.go_name}"
@@ -265,20 +217,6 @@ class _Reader:
             self.warnings.append(f'{what} field "{path}"')
 
 
-class _WrongType(Exception):
-    """The JSON value is of another kind than the scalar wants."""
-
-
-def _json_kind(data: Any) -> str:
-    if isinstance(data, bool):
-        return "bool"
-    if isinstance(data, int | float):
-        return "number"
-    if isinstance(data, str):
-        return "string"
-    return "array" if isinstance(data, list) else "object"
-
-
 def _zero(shape: Shape) -> Any:
     """What null becomes inside a list or map."""
     if shape.struct is not None or shape.form == "map":
@@ -288,87 +226,3 @@ def _zero(shape: Shape) -> Any:
     return {"bool": False, "int32": 0, "int64": 0, "double": 0, "quantity": "0"}.get(
         shape.scalar, ""
     )
-
-
-def _exactly(kind: type) -> Callable[[Any], Any]:
-    def read(data: Any) -> Any:
-        if type(data) is not kind:
-            raise _WrongType
-        return data
-
-    return read
-
-
-def _read_double(data: Any) -> Any:
-    if type(data) not in {int, float}:
-        raise _WrongType
-    return data
-
-
-def _read_quantity(data: Any) -> str:
-    if isinstance(data, bool) or not isinstance(data, str | int | float):
-        raise _Fault(quantity.SYNTAX)
-    try:
-        return quantity.canonical(data.strip() if isinstance(data, str) else data)
-    except quantity.QuantityError as error:
-        raise _Fault(str(error)) from error
-
-
-def _read_int_or_string(data: Any) -> Any:
-    if isinstance(data, str):
-        return data
-    if type(data) is int and -(2**31) <= data < 2**31:
-        return data
-    kind = _json_kind(data)
-    found = f"number {data}" if kind == "number" else kind
-    raise _Fault(f"json: cannot unmarshal {found} into Go value of type int32")
-
-
-def _read_time(layout: timestamps.Layout) -> Callable[[Any], str]:
-    def read(data: Any) -> str:
-        if not isinstance(data, str):
-            kind = _json_kind(data)
-            raise _Fault(f"json: cannot unmarshal {kind} into Go value of type string")
-        try:
-            return timestamps.canonical(data, layout)
-        except ValueError as error:
-            raise _Fault(str(error)) from error
-
-    return read
-
-
-def _read_bytes(data: Any) -> str:
-    if not isinstance(data, str):
-        raise _WrongType
-    packed = data.replace("\r", "").replace("\n", "")
-    try:
-        return base64.b64encode(base64.b64decode(packed, validate=True)).decode()
-    except (binascii.Error, ValueError) as error:
-        raise _Fault(f"illegal base64 data at input byte {_bad_byte(packed)}") from error
-
-
-_ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-
-
-def _bad_byte(text: str) -> int:
-    """Where Go's decoder gives up: the first foreign character, or the quantum cut short."""
-    for index, char in enumerate(text):
-        if char not in _ALPHABET:
-            if char == "=" and index % 4 >= 2:
-                continue
-            return index
-    return len(text) - len(text) % 4 if len(text) % 4 else len(text)
-
-
-_SCALARS: dict[str, Callable[[Any], Any]] = {
-    "string": _exactly(str),
-    "duration": _exactly(str),
-    "bool": _exactly(bool),
-    "double": _read_double,
-    "rawJson": lambda data: data,
-    "quantity": _read_quantity,
-    "intOrString": _read_int_or_string,
-    "time": _read_time(timestamps.SECONDS),
-    "microTime": _read_time(timestamps.MICROS),
-    "bytes": _read_bytes,
-}

@@ -13,6 +13,7 @@ import msgspec
 from appliance.api import codec, proto
 from appliance.api.errors import BadRequest, Details, UnsupportedMediaType
 from appliance.api.json_fault import json_fault
+from appliance.api.jsontext import loads
 from appliance.api.kind import Kind
 from appliance.api.kinds.table import by_kind
 from appliance.api.meta import DeleteOptions
@@ -199,13 +200,13 @@ def decode_patch(how: PatchType, raw: bytes) -> Any:
     """
     if how is PatchType.APPLY:
         try:
-            return from_yaml(raw) if raw[:1] != b"{" else codec.loads(raw)[0]
+            return from_yaml(raw) if raw[:1] != b"{" else loads(raw)[0]
         except ValueError as error:
             message = f"error decoding YAML: error converting YAML to JSON: {error}"
             raise BadRequest(message) from error
     prefix = "" if how is PatchType.STRATEGIC else "error decoding patch: "
     try:
-        data, _ = codec.loads(raw)
+        data, _ = loads(raw)
     except BadRequest:
         raise BadRequest(prefix + go_json_error(raw)) from None
     if how is PatchType.JSON and not isinstance(data, list):

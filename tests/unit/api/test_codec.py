@@ -135,6 +135,20 @@ def test_text_that_is_not_json_is_refused() -> None:
             codec.decode_bytes(ConfigMap, raw)
 
 
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        (rb'{"data":{"a":"\ud83d\ude00"}}', "\U0001f600"),
+        (rb'{"data":{"a":"\ud800x"}}', "\ufffdx"),
+        (b'{"data":{"a":"\xe9"}}', "\ufffd"),
+    ],
+)
+def test_what_is_no_unicode_is_replaced(raw: bytes, value: str) -> None:
+    obj, _ = codec.decode_bytes(ConfigMap, raw)
+    assert obj.data == {"a": value}
+    assert codec.from_stored(ConfigMap, codec.encode(obj)) == obj
+
+
 def test_null_is_an_empty_object_and_any_other_value_is_none() -> None:
     assert codec.decode_bytes(ConfigMap, b"null") == (ConfigMap(), [])
     with pytest.raises(BadRequest, match="cannot unmarshal array into Go value"):
