@@ -162,7 +162,7 @@ def one(status: PodStatus, name: str = "web") -> ContainerStatus:
     loop_scope="module",
     params=[
         pytest.param("docker", marks=pytest.mark.docker),
-        # podman follows
+        pytest.param("podman", marks=pytest.mark.podman),
     ],
 )
 async def site(
@@ -378,6 +378,10 @@ async def test_a_second_agent_adopts_what_the_first_one_left(site: Site) -> None
     ids = {c.id for c in await site.containers(name)}
     async with site.agent() as second:
         await asyncio.sleep(1)  # long enough to do harm
+        for _ in range(200):
+            if all(w.memory.address for w in second.workers.by_uid.values()):
+                break
+            await asyncio.sleep(0.05)
         assert {c.id for c in await site.containers(name)} == ids
         worker = second.workers.find("default", name)
         assert worker is not None
