@@ -101,6 +101,9 @@ def podman_conf(host: Host, grantable: Mapping[str, tuple[int, int]]) -> str:
         named = (f'"{name}={soft}:{hard}"' for name, (soft, hard) in grantable.items())
         lines.append(f"default_ulimits = [{', '.join(named)}]")
     lines += ["[engine]", 'cgroup_manager = "cgroupfs"', 'events_logger = "file"']
+    # After each exec two processes wait for somebody who asks for its exit code: 300 s by default,
+    # so a probe every 2 s keeps 300 of them. Ours is asked for at once.
+    lines.append("exit_command_delay = 5")
     if host.cgroup_version == 1 and host.has_runc:
         lines.append('runtime = "runc"')  # crun can't set up the devices of a v1 hierarchy here
     lines += ["[network]", 'network_backend = "netavark"']

@@ -57,6 +57,10 @@ def test_a_capable_host_keeps_the_defaults_of_podman() -> None:
     assert "runtime" not in text
 
 
+def test_probes_leave_no_crowd_of_waiting_processes() -> None:
+    assert "exit_command_delay = 5\n" in podman_conf(BARE, {})
+
+
 def test_podman_gets_limits_it_may_set_and_runc_on_old_cgroups() -> None:
     host = replace(BARE, may_raise_limits=False, cgroup_version=1, has_runc=True)
     text = podman_conf(host, {"nofile": (1024, 4096), "nproc": (100, 200)})
