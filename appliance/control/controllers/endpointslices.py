@@ -24,8 +24,6 @@ from appliance.control.controllers import serving, slices
 from appliance.control.controllers.serving import Backend
 from appliance.control.controllers.slicewriter import SliceSource, SliceWriter
 
-SERVICE_NAME = "kubernetes.io/service-name"
-MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 OURS = "endpointslice-controller.k8s.io"
 ZONE = "topology.kubernetes.io/zone"
 
@@ -101,11 +99,11 @@ class EndpointSliceController:
 
 def _service_key(slice_: EndpointSlice) -> Iterable[str]:
     labels = slice_.metadata.labels
-    if labels.get(MANAGED_BY) == OURS and SERVICE_NAME in labels:
-        yield f"{slice_.metadata.namespace}/{labels[SERVICE_NAME]}"
+    if labels.get(serving.MANAGED_BY) == OURS and serving.SERVICE_NAME in labels:
+        yield f"{slice_.metadata.namespace}/{labels[serving.SERVICE_NAME]}"
 
 
 def _labels(service: Service) -> dict[str, str]:
     headless = {serving.HEADLESS_LABEL: ""} if serving.is_headless(service) else {}
     meta = service.metadata
-    return {**meta.labels, **headless, SERVICE_NAME: meta.name, MANAGED_BY: OURS}
+    return {**meta.labels, **headless, serving.SERVICE_NAME: meta.name, serving.MANAGED_BY: OURS}

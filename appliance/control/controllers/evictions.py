@@ -18,11 +18,10 @@ from appliance.client.controller import DONE, Result, Watch
 from appliance.client.events import NORMAL, Recorder, reference
 from appliance.client.informer import Informers
 from appliance.control.controllers import podstate
-from appliance.control.controllers.nodelife import BY_NODE, GRACE_S, by_node
 from appliance.kit.clock import Clock, parse_rfc3339
 
-RESTART_GRACE_S = GRACE_S + 20.0
-"""The node's own grace, and two Lease renewals for word to reach us."""
+RESTART_GRACE_S = 60.0
+"""The 40 s after which a node counts as silent, and two Lease renewals for word to reach us."""
 
 _DEAD = {taints.NOT_READY, taints.UNREACHABLE}
 
@@ -40,14 +39,14 @@ class Evictions:
         self._recorder = recorder
         self._nodes = informers.of(NODE)
         self._pods = informers.of(POD)
-        self._pods.add_indexers({BY_NODE: by_node})
+        self._pods.add_indexers({podstate.BY_NODE: podstate.by_node})
         self._started = clock.wall()
 
     def watches(self) -> Sequence[Watch]:
         """Nodes whose taints or readiness change, and pods that come to a node."""
         return [
             Watch(self._nodes, self._tainted, only=_taints_or_readiness_changed),
-            Watch(self._pods, by_node, only=_comes_to_node),
+            Watch(self._pods, podstate.by_node, only=_comes_to_node),
         ]
 
     async def reconcile(self, key: str) -> Result:
@@ -59,7 +58,7 @@ class Evictions:
         if not bad:
             return DONE
         next_s: float | None = None
-        for pod in self._pods.cache.by_index(BY_NODE, key):
+        for pod in self._pods.cache.by_index(podstate.BY_NODE, key):
             left = self._left_s(pod, bad)
             if left is None:
                 continue

@@ -20,8 +20,7 @@ from appliance.client.base import Client
 from appliance.client.cache import key_of
 from appliance.client.controller import DONE, Result, Watch
 from appliance.client.informer import Informers
-from appliance.control.controllers import slices
-from appliance.control.controllers.endpointslices import MANAGED_BY, SERVICE_NAME
+from appliance.control.controllers import serving, slices
 from appliance.control.controllers.slicewriter import SliceSource, SliceWriter
 
 OURS = "endpointslicemirroring-controller.k8s.io"
@@ -63,7 +62,7 @@ class EndpointMirroring:
         source = SliceSource(
             namespace=meta.namespace,
             prefix=meta.name,
-            labels={**meta.labels, SERVICE_NAME: meta.name, MANAGED_BY: OURS},
+            labels={**meta.labels, serving.SERVICE_NAME: meta.name, serving.MANAGED_BY: OURS},
             owner=controller_ref(ENDPOINTS, endpoints),
         )
         if _is_mirrored(endpoints, self._services.cache.get(key)):
@@ -106,5 +105,5 @@ def _is_mirrored(endpoints: Endpoints, service: Service | None) -> bool:
 
 def _endpoints_key(slice_: EndpointSlice) -> Iterable[str]:
     labels = slice_.metadata.labels
-    if labels.get(MANAGED_BY) == OURS and SERVICE_NAME in labels:
-        yield f"{slice_.metadata.namespace}/{labels[SERVICE_NAME]}"
+    if labels.get(serving.MANAGED_BY) == OURS and serving.SERVICE_NAME in labels:
+        yield f"{slice_.metadata.namespace}/{labels[serving.SERVICE_NAME]}"

@@ -16,7 +16,7 @@ from appliance.api import taints
 from appliance.api.errors import NotFound
 from appliance.api.kinds.coordination.lease import LEASE, Lease
 from appliance.api.kinds.core.node import NODE, Node, Taint
-from appliance.api.kinds.core.pod.kind import POD, Pod
+from appliance.api.kinds.core.pod.kind import POD
 from appliance.api.objects import condition, is_true
 from appliance.client.base import Client, PatchType
 from appliance.client.cache import key_of
@@ -31,7 +31,6 @@ GRACE_S = 40.0
 
 LEASES = "kube-node-lease"
 WATCHED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
-BY_NODE = "node"
 
 _BY_CONDITION = {
     "MemoryPressure": "node.kubernetes.io/memory-pressure",
@@ -69,7 +68,7 @@ class NodeLife:
         self._nodes = informers.of(NODE)
         self._leases = informers.of(LEASE)
         self._pods = informers.of(POD)
-        self._pods.add_indexers({BY_NODE: by_node})
+        self._pods.add_indexers({podstate.BY_NODE: podstate.by_node})
         self._seen: dict[str, _Seen] = {}
 
     def watches(self) -> Sequence[Watch]:
@@ -150,7 +149,7 @@ class NodeLife:
 
     async def _mark_pods(self, node: str) -> None:
         """Nobody vouches for these pods any more: services must not send traffic there."""
-        for pod in self._pods.cache.by_index(BY_NODE, node):
+        for pod in self._pods.cache.by_index(podstate.BY_NODE, node):
             ready = condition(pod.status.conditions, "Ready")
             if ready is None or ready.status != "True" or podstate.has_ended(pod):
                 continue
@@ -183,11 +182,6 @@ class NodeLife:
 
     def _note(self, node: Node, reason: str, message: str) -> None:
         self._recorder.record(reference(NODE, node), NORMAL, reason, message)
-
-
-def by_node(pod: Pod) -> Iterable[str]:
-    """Index pods by the node they are bound to."""
-    return (pod.spec.nodeName,) if pod.spec.nodeName else ()
 
 
 def marks(node: Node, *, silent: bool) -> Iterator[tuple[str, str]]:

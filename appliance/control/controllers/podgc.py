@@ -14,7 +14,6 @@ from appliance.client.cache import key_of
 from appliance.client.controller import DONE, Result, Watch
 from appliance.client.informer import Informers
 from appliance.control.controllers import podstate
-from appliance.control.controllers.nodelife import BY_NODE, by_node
 from appliance.kit.clock import Clock, rfc3339
 
 QUARANTINE_S = 40.0
@@ -30,7 +29,7 @@ class PodCollector:
         self._clock = clock
         self._nodes = informers.of(NODE)
         self._pods = informers.of(POD)
-        self._pods.add_indexers({BY_NODE: by_node})
+        self._pods.add_indexers({podstate.BY_NODE: podstate.by_node})
         self._missing_since: dict[str, float] = {}
 
     def watches(self) -> Sequence[Watch]:
@@ -61,13 +60,13 @@ class PodCollector:
             return DONE
         await self._fail(pod)
         await self._remove(pod)
-        if not self._pods.cache.by_index(BY_NODE, node)[1:]:
+        if not self._pods.cache.by_index(podstate.BY_NODE, node)[1:]:
             self._missing_since.pop(node, None)
         return DONE
 
     def _pods_of(self, node: Node) -> Iterable[str]:
         name = node.metadata.name
-        return (key_of(pod) for pod in self._pods.cache.by_index(BY_NODE, name))
+        return (key_of(pod) for pod in self._pods.cache.by_index(podstate.BY_NODE, name))
 
     async def _exists(self, node: str) -> bool:
         try:

@@ -13,6 +13,9 @@ from appliance.kit.clock import parse_rfc3339
 ORPHANS = "orphans of "
 """Index value for pods of a namespace that nobody controls."""
 
+BY_NODE = "node"
+"""Name of the index made with `by_node`."""
+
 BY_CONTROLLER = "controller"
 """Name of the index made with `controller_index`."""
 
@@ -69,3 +72,8 @@ def controller_index(obj: KubeObject) -> Iterable[str]:
 def matches(selector: dict[str, str], labels: dict[str, str]) -> bool:
     """Whether labels have all pairs of a plain selector; an empty one matches nothing here."""
     return bool(selector) and selector.items() <= labels.items()
+
+
+def by_node(pod: Pod) -> Iterable[str]:
+    """Index pods by the node they are bound to."""
+    return (pod.spec.nodeName,) if pod.spec.nodeName else ()

@@ -14,6 +14,8 @@ from appliance.api.objects import is_true
 from appliance.client.cache import Cache, key_of
 from appliance.control.controllers import podstate
 
+SERVICE_NAME = "kubernetes.io/service-name"
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
 
 
