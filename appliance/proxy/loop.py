@@ -4,7 +4,6 @@ Many changes fold into one run: while a table is applied, further changes only m
 run is due. Nothing happens without a change.
 """
 
-import asyncio
 from dataclasses import dataclass
 
 import structlog
@@ -14,6 +13,7 @@ from appliance.api.kinds.discovery.endpointslice import ENDPOINT_SLICE
 from appliance.client.informer import Informers
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
+from appliance.kit.coalesce import Coalesce
 from appliance.proxy.backends.base import Backend, BackendFault
 from appliance.proxy.compile import compile_table
 from appliance.proxy.dns.responder import Responder
@@ -21,6 +21,9 @@ from appliance.proxy.dns.zone import build
 from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
 
 log = structlog.get_logger(__name__)
+
+APPLY_EVERY_S = 0.1
+"""The first change is applied at once; a storm of them (a scale-up) at most so often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +55,18 @@ class ProxyLoop:
         self._options = options
         self._clock = clock
         self._backoff = Backoff(base_s=0.2, maximum_s=30.0)
-        self._dirty = asyncio.Event()
-        self._services.on_change(lambda _old, _new: self._dirty.set())
-        self._slices.on_change(lambda _old, _new: self._dirty.set())
+        self._dirty = Coalesce(clock, every_s=APPLY_EVERY_S)
+        self._services.on_change(lambda _old, _new: self._dirty.poke())
+        self._slices.on_change(lambda _old, _new: self._dirty.poke())
 
     async def run(self) -> None:
         """Apply the first whole state, then every change, until cancelled."""
         await self._services.wait_synced()
         await self._slices.wait_synced()
-        self._dirty.set()
+        self._dirty.poke()
         failures = 0
         while True:
             await self._dirty.wait()
-            self._dirty.clear()
             try:
                 await self._apply()
             except BackendFault as fault:
@@ -72,7 +74,7 @@ class ProxyLoop:
                 pause = self._backoff.delay(failures)
                 log.warning("services can't be applied", why=str(fault), again_in_s=pause)
                 await self._clock.sleep(pause)
-                self._dirty.set()
+                self._dirty.poke()
             else:
                 failures = 0
 
