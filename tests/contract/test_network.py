@@ -252,40 +252,13 @@ async def test_an_ended_sandbox_is_said_to_have_ended(bridge: Room) -> None:
         await bridge.network.attach(PodLink(pod_uid="one", pid=2**22 + 1))
 
 
-DOCKERS_RULES = """
-table ip filter {
-  chain FORWARD { type filter hook forward priority filter; policy drop; jump DOCKER-USER; }
-  chain DOCKER-USER { return; }
-}
-"""
-BEHIND_DOCKER = f"""
-import asyncio, sys
-from pathlib import Path
-from appliance.kit.nftables import Nft
-from appliance.node.network.bridge import BridgeNetwork
-with Nft() as nft:
-    nft.run_text('''{DOCKERS_RULES}''')
-    before = nft.run_text("list table ip filter")
-    async def main():
-        network = BridgeNetwork(
-            "0a0b", cluster_cidr="10.42.0.0/16", data_dir=Path(sys.argv[1])
-        )
-        for _ in range(2):
-            await network.set_up("10.42.0.0/24")
-        print(nft.run_text("list chain ip filter DOCKER-USER"))
-        await network.clean_up()
-        assert nft.run_text("list table ip filter") == before
-    asyncio.run(main())
-"""
-
-
 @pytest.mark.root
 async def test_a_filter_that_drops_strangers_is_opened_once_and_closed_again(
     tmp_path: Path,
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    script = [sys.executable, "-c", BEHIND_DOCKER, str(tmp_path)]
+    script = [sys.executable, "-m", "tests.contract.behind_docker", str(tmp_path)]
     process = await asyncio.create_subprocess_exec("unshare", "-n", *script, stdout=-1, stderr=-1)
     out, err = await process.communicate()
 
