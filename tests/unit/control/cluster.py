@@ -32,6 +32,7 @@ from appliance.control.registry.registry import StoreRegistry
 from appliance.control.scheduler.loop import Scheduler
 from appliance.kit.clock import FakeClock, rfc3339, rfc3339_micro
 from appliance.kit.tasks import Tasks
+from appliance.store.base import Range
 from appliance.store.memory import MemoryStore
 
 NODE_LEASES = "kube-node-lease"
@@ -64,8 +65,12 @@ class Cluster:
         await self.informers.wait_synced()
         await self.settle()
 
+    def forget_loops(self) -> None:
+        """No longer wait for loops that have been stopped."""
+        self._idle.clear()
+
     async def revision(self) -> int:
-        return (await self.store.status()).revision
+        return (await self.store.range(Range(key=b"nothing"))).revision
 
     async def settle(self) -> None:
         """Return when every loop is idle and no revision comes any more."""
