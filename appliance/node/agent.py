@@ -17,6 +17,7 @@ from appliance.client.informer import Informers
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock, rfc3339
 from appliance.kit.tasks import Tasks
+from appliance.node.archives import load_archives
 from appliance.node.desired import DesiredPods
 from appliance.node.events import PodEvents, Recorder
 from appliance.node.images.pause import PAUSE_IMAGE, ensure_pause
@@ -181,6 +182,7 @@ class Agent:
                 found = await self._runtime.fingerprint()
                 if self._options.pause_image == PAUSE_IMAGE:
                     await ensure_pause(self._runtime)
+                await load_archives(self._options.data_dir / "images", self._runtime)
             except RuntimeFault as error:
                 failures += 1
                 pause = ENGINE_PAUSES.delay(failures)

@@ -91,6 +91,7 @@ class Preparer:
             volumes=self._volumes.paths(pod),
             files=self._files(pod, wish, attempt),
             env=environment(pod, wish, sources, self._facts_of(address)),
+            node_memory_bytes=self._facts.node_memory_bytes,
             image_user=image_user,
         )
 

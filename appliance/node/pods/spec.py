@@ -5,11 +5,12 @@ texts of its environment, the id of its sandbox.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from appliance.api.kinds.core.pod.container import Container as ContainerWish
 from appliance.api.kinds.core.pod.container import VolumeMount
 from appliance.api.kinds.core.pod.kind import Pod
+from appliance.api.kinds.core.pod.qos import qos_class
 from appliance.api.kinds.core.pod.security import PodSecurityContext, SecurityContext
 from appliance.api.quantity import milli, value
 from appliance.node.pods.actions import StartContainer
@@ -26,6 +27,8 @@ QUOTA_MIN_US = 1000
 """The kernel takes no smaller quota."""
 SANDBOX_OOM_SCORE = -998
 """The pause process is the last that may be killed."""
+GUARANTEED_OOM_SCORE = -997
+BEST_EFFORT_OOM_SCORE = 1000
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 
 
@@ -43,6 +46,7 @@ class Surroundings:
     files: tuple[Mount, ...] = ()
     """resolv.conf, hosts, termination log."""
     env: tuple[tuple[str, str], ...] = ()
+    node_memory_bytes: int = 0
     image_user: str = ""
     """The user that the image names, for runAsNonRoot."""
 
@@ -97,7 +101,7 @@ def container_spec(pod: Pod, start: StartContainer, around: Surroundings) -> Con
         pid=_pid(pod, sandbox),
         ipc="host" if pod.spec.hostIPC else sandbox,
         mounts=(*_mounts(wish, around, known), *_not_hidden(wish, around.files)),
-        limits=limits(wish),
+        limits=replace(limits(wish), oom_score_adj=oom_score(pod, wish, around.node_memory_bytes)),
         security=_security(pod, wish, around.image_user),
         stdin=wish.stdin,
         tty=wish.tty,
@@ -120,6 +124,21 @@ def limits(wish: ContainerWish) -> Limits:
         cpu_period_us=PERIOD_US if quota else None,
         memory_bytes=value(most["memory"]) if "memory" in most else None,
     )
+
+
+def oom_score(pod: Pod, wish: ContainerWish, node_memory_bytes: int) -> int:
+    """Who is killed first when memory runs out: pods that asked for nothing, then those that ask
+    for the smaller part of the node, last those whose limits are their requests.
+    """
+    kind = qos_class(pod.spec)
+    if kind == "Guaranteed":
+        return GUARANTEED_OOM_SCORE
+    if kind == "BestEffort" or not node_memory_bytes:
+        return BEST_EFFORT_OOM_SCORE
+    asked = value(wish.resources.requests.get("memory", 0))
+    score = BEST_EFFORT_OOM_SCORE - BEST_EFFORT_OOM_SCORE * asked // node_memory_bytes
+    # below everything of BestEffort, above everything of Guaranteed
+    return min(max(score, BEST_EFFORT_OOM_SCORE + GUARANTEED_OOM_SCORE), BEST_EFFORT_OOM_SCORE - 1)
 
 
 def _pid(pod: Pod, sandbox: str) -> str:

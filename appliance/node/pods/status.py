@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from appliance.api.kinds.core.pod.container import Container as ContainerWish
 from appliance.api.kinds.core.pod.container import VolumeMount
+from appliance.api.kinds.core.pod.qos import qos_class
 from appliance.api.kinds.core.pod.status import (
     ContainerState,
     ContainerStateRunning,
@@ -62,7 +63,7 @@ def status(view: View, plan: Plan, place: Place, now: float) -> PodStatus:
         startTime=last.startTime or rfc3339(now),
         initContainerStatuses=init,
         containerStatuses=apps,
-        qosClass=last.qosClass or pod.status.qosClass,
+        qosClass=last.qosClass or pod.status.qosClass or qos_class(pod.spec),
         observedGeneration=pod.metadata.generation,
         reason=last.reason,
         message=last.message,

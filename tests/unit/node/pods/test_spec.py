@@ -15,6 +15,7 @@ from appliance.node.pods.spec import (
     Surroundings,
     container_spec,
     limits,
+    oom_score,
     sandbox_spec,
 )
 from appliance.node.runtimes import marks
@@ -116,6 +117,21 @@ def test_mounts_that_can_not_be(mount: VolumeMount, message: str) -> None:
 def test_limits(requests: dict[str, str], most: dict[str, str], expected: Limits) -> None:
     one = wish(resources=ResourceRequirements(requests=dict(requests), limits=dict(most)))
     assert limits(one) == expected
+
+
+@pytest.mark.parametrize(
+    ("requests", "most", "expected"),
+    [
+        ({}, {}, 1000),
+        ({"cpu": "1"}, {}, 999),
+        ({"memory": "1Gi"}, {}, 750),
+        ({"memory": "8Gi"}, {}, 3),
+        ({"cpu": "1", "memory": "1Gi"}, {"cpu": "1", "memory": "1Gi"}, -997),
+    ],
+)
+def test_who_is_killed_first(requests: dict[str, str], most: dict[str, str], expected: int) -> None:
+    one = wish(resources=ResourceRequirements(requests=dict(requests), limits=dict(most)))
+    assert oom_score(pod(one), one, 4 << 30) == expected
 
 
 def test_users_and_rights() -> None:
