@@ -97,7 +97,7 @@ class _Patch:
             "move": self._move,
             "copy": self._copy,
             "test": self._test,
-        }.get(operation.get("op", ""))
+        }.get(str(operation.get("op", "")))
         if run is None:
             raise _Fault("no such operation")
         run(operation)

@@ -199,11 +199,7 @@ def decode_patch(how: PatchType, raw: bytes) -> Any:
         BadRequest: it can't be read.
     """
     if how is PatchType.APPLY:
-        try:
-            return from_yaml(raw) if raw[:1] != b"{" else loads(raw)[0]
-        except ValueError as error:
-            message = f"error decoding YAML: error converting YAML to JSON: {error}"
-            raise BadRequest(message) from error
+        return _decode_apply(raw)
     prefix = "" if how is PatchType.STRATEGIC else "error decoding patch: "
     try:
         data, _ = loads(raw)
@@ -215,6 +211,19 @@ def decode_patch(how: PatchType, raw: bytes) -> Any:
     if how is not PatchType.JSON and not isinstance(data, dict):
         message = f"{_wrong_go_type(data)} into Go value of type map[string]interface {{}}"
         raise BadRequest(prefix + message)
+    return data
+
+
+def _decode_apply(raw: bytes) -> dict[str, Any]:
+    try:
+        data = from_yaml(raw) if raw[:1] != b"{" else loads(raw)[0]
+        jsonio.dumps(data)  # what JSON can't say is refused here
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"error decoding YAML: error converting YAML to JSON: {error}"
+        raise BadRequest(message) from error
+    if not isinstance(data, dict):
+        message = f"{_wrong_go_type(data)} into Go value of type map[string]interface {{}}"
+        raise BadRequest(f"error decoding YAML: {message}")
     return data
 
 
@@ -241,13 +250,18 @@ def decode_delete_options(raw: bytes, content_type: str) -> DeleteOptions | None
         return None
     if media_type(content_type) == PROTOBUF:
         return proto.decode(DeleteOptions, proto.decode_envelope(raw).raw)
-    if media_type(content_type) == YAML:
-        raw = jsonio.dumps(from_yaml(raw))
     try:
+        if media_type(content_type) == YAML:
+            raw = jsonio.dumps(from_yaml(raw))
         meta = _peek.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         message = f"couldn't get version/kind; json parse error: {go_json_error(raw)}"
         raise BadRequest(message) from None
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"error converting YAML to JSON: {error}") from error
+    if not isinstance(meta.kind, str | None):
+        why = f"{_wrong_go_type(meta.kind)} into Go struct field .kind of type string"
+        raise BadRequest(f"couldn't get version/kind; json parse error: {why}")
     if meta.kind not in {None, "", "DeleteOptions"}:
         version = meta.apiVersion or "v1"
         message = f'no kind "{meta.kind}" is registered for version "{version}" in scheme '

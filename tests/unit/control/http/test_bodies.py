@@ -1,9 +1,13 @@
 """Bodies, and what is said about broken ones: recorded from kube-apiserver 1.36."""
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.api import proto
-from appliance.api.errors import BadRequest, UnsupportedMediaType
+from appliance.api.errors import ApiError, BadRequest, UnsupportedMediaType
 from appliance.api.kinds.core.configmap import CONFIG_MAP, ConfigMap
 from appliance.api.meta import ObjectMeta
 from appliance.client.base import PatchType
@@ -15,6 +19,7 @@ from appliance.control.http.bodies import (
     patch_type,
 )
 from appliance.control.registry.base import Call, User
+from appliance.kit import jsonio
 
 NO_TYPE = (
     "the object provided is unrecognized (must be of type ConfigMap): "
@@ -128,6 +133,22 @@ def test_other_media_types_are_refused() -> None:
     assert patch_type("application/merge-patch+json") is PatchType.MERGE
 
 
+def test_a_body_that_doubles_itself_is_refused_before_it_is_written_out() -> None:
+    lines = ["a0: &a0 x"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    for text in ("\n".join(lines), "a: &a [*a]"):
+        with pytest.raises(BadRequest, match="excessive aliasing"):
+            read(text.encode(), "application/yaml")
+    few = b"metadata: {name: &n a}\ndata: {k: *n}"
+    assert read(few, "application/yaml").data == {"k": "a"}
+
+
+def test_an_apply_is_an_object() -> None:
+    for body in (b"- a", b"x", b"? [a]\n: b"):
+        with pytest.raises(BadRequest, match="error decoding YAML"):
+            decode_patch(PatchType.APPLY, body)
+
+
 def test_an_apply_may_be_yaml() -> None:
     assert decode_patch(PatchType.APPLY, b"data:\n  y: 'yaml'\n") == {"data": {"y": "yaml"}}
 
@@ -154,6 +175,48 @@ def test_broken_patches(how: PatchType, raw: bytes, message: str) -> None:
     with pytest.raises(BadRequest) as caught:
         decode_patch(how, raw)
     assert caught.value.message == message
+
+
+BODIES = st.one_of(
+    st.binary(max_size=40),
+    st.text(max_size=40).map(str.encode),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["kind", "apiVersion", "metadata", "name", "data", "x"]),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=8,
+    ).map(jsonio.dumps),
+)
+PROTOBUF = proto.encode_envelope(
+    "v1",
+    "ConfigMap",
+    proto.encode(ConfigMap(metadata=ObjectMeta(name="a", labels={"k": "v"}), data={"k": "v"})),
+)
+
+
+@given(body=BODIES, media=st.sampled_from(["application/json", "application/yaml"]))
+def test_no_body_does_more_harm_than_being_refused(body: bytes, media: str) -> None:
+    for reads in (
+        lambda: read(body, media),
+        lambda: decode_delete_options(body, media),
+        lambda: [decode_patch(how, body) for how in PatchType],
+    ):
+        with contextlib.suppress(ApiError):
+            reads()
+
+
+@given(place=st.integers(0, len(PROTOBUF) - 1), value=st.integers(0, 255), cut=st.booleans())
+def test_no_damaged_protobuf_does_either(place: int, value: int, cut: bool) -> None:
+    rest = b"" if cut else PROTOBUF[place + 1 :]
+    body = PROTOBUF[:place] + bytes([value]) + rest
+    with contextlib.suppress(ApiError):
+        read(body, proto.MEDIA_TYPE)
 
 
 def test_delete_options() -> None:
