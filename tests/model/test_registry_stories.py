@@ -50,8 +50,16 @@ class Follower:
             page = await registry.list(CONFIG_MAP, Query(**self.select))  # type: ignore[arg-type]
             self.seen = state(page.items)
             self.revision = page.revision
-        query = Query(**self.select, resource_version=str(self.revision))  # type: ignore[arg-type]
+        query = Query(**self.select, resource_version=str(self.revision), bookmarks=True)  # type: ignore[arg-type]
         self.watch = registry.watch(CONFIG_MAP, query)
+
+    async def restart(self, registry: StoreRegistry) -> None:
+        """Go on where the watch ended, or where its last bookmark says."""
+        assert self.watch is not None
+        if (last := self.watch.farewell()) is not None:
+            self.revision = last.item.revision
+        await self.watch.aclose()
+        await self.start(registry)
 
     async def read(self, upto: int | None = None) -> None:
         """Read what is there, or until nothing comes for a while."""
@@ -130,8 +138,7 @@ async def test_what_a_watch_tells_is_what_a_list_shows(seed: int) -> None:
                 if follower.watch is None:
                     await follower.start(registry)
                 elif chance.random() < 0.2:
-                    await follower.watch.aclose()
-                    await follower.start(registry)
+                    await follower.restart(registry)
                 elif chance.random() < 0.5:
                     await follower.read(chance.randint(1, 5))
         for follower in followers:

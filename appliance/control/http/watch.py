@@ -45,6 +45,8 @@ async def serve_watch(
     try:
         await start(exchange, _HEADERS)
         await run_until_ended(exchange, _pump(exchange, watch, encode), limit_s)
+        if (last := watch.farewell()) is not None:
+            await send_chunk(exchange, encode(last))
     finally:
         await watch.aclose()
     await finish(exchange)

@@ -89,6 +89,13 @@ class Watch(Protocol[T]):
 
     async def __anext__(self) -> StoredEvent[T]: ...
 
+    def farewell(self) -> StoredEvent[T] | None:
+        """A last bookmark, if bookmarks are wanted and the reader has had all up to it.
+
+        Ask after the reader has stopped and before `aclose`: its client goes on from there.
+        """
+        ...
+
     async def aclose(self) -> None:
         """End the watch and free its queue."""
         ...

@@ -85,6 +85,7 @@ class Backlog(Generic[T]):
         self._wake = asyncio.Event()
         self._failure: Exception | None = None
         self._closed = False
+        self._caught_up = False
 
     def offer(self, change: Change[T]) -> None:
         """Queue a change if the watcher may see it."""
@@ -129,6 +130,7 @@ class Backlog(Generic[T]):
             Expired: it was cut.
         """
         while True:
+            self._caught_up = False
             if self._closed:
                 raise StopAsyncIteration
             if self._events:
@@ -136,7 +138,13 @@ class Backlog(Generic[T]):
             if self._failure is not None:
                 raise self._failure
             self._wake.clear()
+            self._caught_up = True
             await self._wake.wait()
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether the reader came back for more than there is; what it has taken, it has sent."""
+        return self._caught_up and not self._events and self._failure is None
 
 
 class KindCache(Generic[T]):

@@ -41,6 +41,12 @@ class KindWatch(Generic[T]):
             await self._attach()
         return await self._backlog.take()
 
+    def farewell(self) -> StoredEvent[T] | None:
+        """A last bookmark, so that a client of a quiet kind need not go on from far back."""
+        if not self._query.bookmarks or not self._backlog.is_caught_up:
+            return None
+        return StoredEvent(EventType.BOOKMARK, marker(self._cache.kind, self._cache.revision))
+
     async def aclose(self) -> None:
         """Let go of the cache; a reader that waits is told that the watch has ended."""
         self._cache.detach(self._backlog)

@@ -207,6 +207,24 @@ async def test_bookmarks_come_about_once_a_minute(
     assert shown(await take(plain, 1)) == [(ADDED, "b")]
 
 
+async def test_a_reader_that_had_all_is_told_where_it_stands(
+    registry: StoreRegistry, call: Call
+) -> None:
+    made = await create(registry, call, "a")
+    watch = registry.watch(CONFIG_MAP, Query(bookmarks=True))
+    assert watch.farewell() is None, "it has read nothing"
+    await take(watch, 1)
+    assert watch.farewell() is None, "who has not come back may not have sent what it took"
+    reading = asyncio.ensure_future(anext(watch))
+    await asyncio.sleep(0)
+    reading.cancel()
+    last = watch.farewell()
+    assert last is not None
+    assert (last.type, last.item.revision) == (EventType.BOOKMARK, made.revision)
+    await create(registry, call, "b")
+    assert watch.farewell() is None, "there is more"
+
+
 async def test_a_watch_list_says_where_the_list_ends(registry: StoreRegistry, call: Call) -> None:
     await create(registry, call, "a")
     query = Query(bookmarks=True, initial_events=True, resource_version_match="NotOlderThan")
