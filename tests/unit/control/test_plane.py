@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from appliance.api.kinds.core.endpoints import ENDPOINTS
+from appliance.api.kinds.core.event import EVENT
+from appliance.api.kinds.core.namespace import NAMESPACE, Namespace
 from appliance.api.kinds.core.pod.kind import POD
 from appliance.api.kinds.core.replicationcontroller import (
     REPLICATION_CONTROLLER,
@@ -14,6 +16,7 @@ from appliance.api.kinds.core.replicationcontroller import (
 )
 from appliance.api.kinds.core.service import SERVICE, Service
 from appliance.api.kinds.discovery.endpointslice import ENDPOINT_SLICE
+from appliance.api.meta import ObjectMeta
 from appliance.control.controllers.table import ControllerOptions, build
 from appliance.control.scheduler.loop import Scheduler
 from tests.unit.control.cluster import Cluster
@@ -80,6 +83,24 @@ async def test_a_deleted_owner_orphans_its_pods_by_default_and_a_new_one_adopts(
     await whole.make(RC, rc(2))
     await whole.play_nodes()
     assert await whole.names() == before
+
+
+async def test_a_namespace_goes_with_all_that_lives_in_it(whole: Cluster) -> None:
+    await whole.make(NAMESPACE, Namespace(metadata=ObjectMeta(name="team")))
+    for made, kind in ((rc(3), RC), (service(), SERVICE)):
+        made.metadata.namespace = "team"
+        await whole.make(kind, made)
+    await whole.play_nodes()
+    await whole.client.delete(NAMESPACE, "team")
+    await whole.settle()
+    assert "team" in await whole.names(NAMESPACE, ""), "pods have their grace"
+    await whole.play_nodes()
+    await whole.advance(1)
+    assert "team" not in await whole.names(NAMESPACE, "")
+    for kind in (POD, RC, SERVICE, ENDPOINTS, ENDPOINT_SLICE):
+        assert await whole.names(kind, "team") == []
+    failed = [e for e in await whole.all(EVENT, "") if e.reason == "FailedCreate"]
+    assert failed == [], "nobody tries to make pods in a namespace that goes"
 
 
 async def test_at_rest_nothing_is_written_but_heartbeats(whole: Cluster) -> None:

@@ -10,6 +10,8 @@ from appliance.api.kinds.core.replicationcontroller import (
     REPLICATION_CONTROLLER,
     ReplicationController,
 )
+from appliance.api.kinds.core.serviceaccount import SERVICE_ACCOUNT, ServiceAccount
+from appliance.api.meta import ObjectMeta
 from appliance.control.controllers.replication import Replication
 from tests.unit.control.cluster import Cluster
 
@@ -119,6 +121,31 @@ async def test_an_idle_controller_writes_nothing(web: Cluster) -> None:
     before = await web.revision()
     await web.advance(1800)  # events would go after an hour
     assert await web.revision() == before
+
+
+async def test_a_refused_pod_shows_in_status_and_event_and_comes_when_it_may(
+    web: Cluster,
+) -> None:
+    wanted = rc(8)
+    assert wanted.spec.template is not None
+    wanted.spec.template.spec.serviceAccountName = "later"
+    await web.make(RC, wanted)
+    status = (await web.client.get(RC, "web", "default")).status
+    (failure,) = status.conditions
+    assert (failure.type, failure.status, failure.reason) == (
+        "ReplicaFailure",
+        "True",
+        "FailedCreate",
+    )
+    assert 'serviceaccount "later" not found' in failure.message
+    (event,) = await web.events("FailedCreate")
+    assert event.type == "Warning"
+    assert event.count == 2, "one try, and one when its own status came back; never eight"
+    account = ServiceAccount(metadata=ObjectMeta(name="later", namespace="default"))
+    await web.make(SERVICE_ACCOUNT, account)
+    await web.advance(5)
+    assert len(await web.pods()) == 8
+    assert (await web.client.get(RC, "web", "default")).status.conditions == []
 
 
 def rc(replicas: int, *, min_ready_s: int = 0) -> ReplicationController:
