@@ -55,7 +55,7 @@ def make_loops(config: Config, client: Client, *, clock: Clock, ca_pem: bytes) -
     if not config.disable_controller_manager:
         recorder = EventRecorder(client, component="controller-manager", clock=clock)
         loops.recorders.append(recorder)
-        options = ControllerOptions(root_ca_pem=ca_pem.decode())
+        options = ControllerOptions(root_ca_pem=ca_pem.decode(), cluster_cidr=config.cluster_cidr)
         built = build(client, loops.informers, clock=clock, recorder=recorder, options=options)
         loops.runners = runners(built, clock)
     if not config.disable_scheduler:

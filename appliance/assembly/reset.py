@@ -10,6 +10,7 @@ from appliance.assembly.worker import open_network
 from appliance.config.schema import Config
 from appliance.kit.clock import SystemClock
 from appliance.kit.nftables import nft_usable
+from appliance.node.network.wiring import Wiring
 from appliance.node.runtimes.base import Runtime, Unreachable
 from appliance.node.runtimes.detect import open_runtime
 from appliance.node.runtimes.marks import CLUSTER
@@ -39,6 +40,7 @@ async def reset(config: Config, *, keep_data: bool) -> list[str]:
         finally:
             await runtime.close()
     await open_network(config, place).clean_up()
+    await Wiring(place.cluster_id).clean_up()
     if not nft_usable():
         await NftablesBackend(place.cluster_id).clean_up()
     if not keep_data:

@@ -42,18 +42,41 @@ def run(config: Config, role: Role, *, with_parent: bool = False, use_uvloop: bo
 
 
 async def _until_stopped(config: Config, role: Role, *, with_parent: bool) -> None:
-    stop = asyncio.Event()
+    stop = _Stop()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.ask)
     os.register_at_fork(after_in_child=_forget_signals)
-    async with Tasks(config.role) as tasks, role(config, tasks):
-        if with_parent:
-            loop.add_reader(sys.stdin.fileno(), lambda: _watch_parent(stop))
-        notify("READY=1", os.environ)
-        await _first_of(stop, tasks)
-        notify("STOPPING=1", os.environ)
-        log.info("stopping; pods go on running")
+    if with_parent:
+        loop.add_reader(sys.stdin.fileno(), lambda: _watch_parent(stop))
+    try:
+        async with Tasks(config.role) as tasks, role(config, tasks):
+            stop.started()
+            notify("READY=1", os.environ)
+            await _first_of(stop.asked, tasks)
+            notify("STOPPING=1", os.environ)
+            log.info("stopping; pods go on running")
+    except asyncio.CancelledError:
+        if not stop.asked.is_set():
+            raise
+        log.info("stopped before it had started")
+
+
+class _Stop:
+    """The wish to stop; it also ends a start that waits (a node for its master)."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self._starting = asyncio.current_task()
+
+    def ask(self) -> None:
+        self.asked.set()
+        if self._starting is not None:
+            self._starting.cancel()
+            self._starting = None
+
+    def started(self) -> None:
+        self._starting = None
 
 
 def _forget_signals() -> None:
@@ -66,11 +89,11 @@ def _forget_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _watch_parent(stop: asyncio.Event) -> None:
+def _watch_parent(stop: _Stop) -> None:
     """Standard input is a pipe from the server: its end means that the server is gone."""
     if not os.read(sys.stdin.fileno(), 4096):
         asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-        stop.set()
+        stop.ask()
 
 
 async def _first_of(stop: asyncio.Event, tasks: Tasks) -> None:

@@ -15,6 +15,7 @@ import structlog
 
 from appliance.assembly.loops import make_loops
 from appliance.assembly.place import Place, find_place
+from appliance.client.base import Client
 from appliance.client.kubeconfig import Access, write_kubeconfig
 from appliance.config.schema import Config
 from appliance.control.access.authn import CertificatesAndTokens, StaticToken
@@ -24,6 +25,8 @@ from appliance.control.http.app import Parts, build_app
 from appliance.control.http.health import Check
 from appliance.control.http.server import ApiServer
 from appliance.control.http.streams import NodeConnections
+from appliance.control.joining.door import Door, Facts
+from appliance.control.joining.tokens import Tokens
 from appliance.control.local import LocalClient
 from appliance.control.options import ControlOptions
 from appliance.control.registry.base import User
@@ -75,6 +78,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             clock=clock,
             checks=(_store_check(store), loops.check()),
             nodes=nodes,
+            unguarded=_door(config, place, credentials, client).routes(),
         )
         server = await _serve(config, parts, credentials)
         stack.push_async_callback(server.stop)
@@ -98,6 +102,23 @@ def _credentials(config: Config, place: Place, clock: Clock) -> Credentials:
     token = Path(config.token_file).read_text().strip() if config.token_file else config.token
     credentials.ensure(names, now=clock.wall(), token=token)
     return credentials
+
+
+def _door(config: Config, place: Place, credentials: Credentials, client: Client) -> Door:
+    clock = SystemClock()
+    return Door(
+        client,
+        Tokens(client, cluster_token=credentials.token(), clock=clock),
+        facts=Facts(
+            cluster_cidr=config.cluster_cidr,
+            service_cidr=config.service_cidr,
+            cluster_dns=config.dns_address,
+            cluster_domain=config.cluster_domain,
+            api_names=frozenset((*place.api_names, *config.tls_san)),
+        ),
+        authorities=credentials.authorities(),
+        clock=clock,
+    )
 
 
 def _authenticator(credentials: Credentials) -> CertificatesAndTokens:

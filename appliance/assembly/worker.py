@@ -4,13 +4,14 @@ It reaches the API over HTTPS with the node's own certificate, on a master as on
 When it stops, pods, links and rules stay; the next agent adopts them.
 """
 
-import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
+from appliance.api.jointoken import ca_hash
 from appliance.assembly.place import Place, find_place
 from appliance.client.events import EventRecorder
 from appliance.client.http import HttpClient
@@ -25,7 +26,13 @@ from appliance.node.agent import Agent
 from appliance.node.images.pause import PAUSE_IMAGE
 from appliance.node.network.bridge import BridgeNetwork
 from appliance.node.network.ipam import gateway_of
+from appliance.node.network.peers import PeerRoutes
+from appliance.node.network.routes import network_id
+from appliance.node.network.wiring import Tunnel, Wiring
 from appliance.node.options import NodeOptions, ServeOptions
+from appliance.node.podrange import keep_range, own_range
+from appliance.node.register import fresh_node
+from appliance.node.resources import host_facts
 from appliance.node.runtimes.detect import open_runtime
 from appliance.proxy.backends.base import Backend
 from appliance.proxy.backends.nftables import NftablesBackend
@@ -37,8 +44,6 @@ from appliance.proxy.loop import ProxyLoop, ProxyOptions
 
 log = structlog.get_logger(__name__)
 
-NODE_PREFIX = 24
-"""Each node's share of the pod range; this many bits name the node."""
 DNS_PORT = 53
 
 
@@ -52,21 +57,26 @@ async def worker(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         stack.push_async_callback(client.close)
         runtime = await open_runtime(config.runtime, config.runtime_endpoint, clock)
         stack.push_async_callback(runtime.close)
-        pod_cidr = own_pod_cidr(config.cluster_cidr)
+        options = node_options(config, place)
+        options.data_dir.mkdir(parents=True, exist_ok=True)
+        fresh = fresh_node(options, host_facts(options.data_dir))
+        pod_cidr = await own_range(client, fresh, data_dir=options.data_dir, clock=clock)
         network = open_network(config, place)
         await network.set_up(pod_cidr)
         recorder = EventRecorder(client, component="kubelet", clock=clock, host=place.node_name)
         _ = tasks.forever("events", recorder.run)
         informers = Informers(client, clock)
         if "proxy" not in config.disable:
-            backend = await _start_proxy(config, place, informers, tasks)
+            backend = await _start_proxy(config, place, informers, tasks, pod_cidr=pod_cidr)
             if isinstance(backend, UserspaceBackend):
                 stack.push_async_callback(backend.clean_up)  # relays end with this process
+        peers = _peers(config, place, informers, pod_cidr=pod_cidr)
+        _ = tasks.spawn("routes", peers.run())
         agent = Agent(
             client=client,
             runtime=runtime,
             network=network,
-            options=node_options(config, place, pod_cidr),
+            options=replace(options, pod_cidr=pod_cidr),
             clock=clock,
             recorder=recorder,
         )
@@ -94,15 +104,8 @@ def open_network(config: Config, place: Place) -> BridgeNetwork:
     return BridgeNetwork(place.cluster_id, cluster_cidr=config.cluster_cidr, data_dir=config.data)
 
 
-def own_pod_cidr(cluster_cidr: str) -> str:
-    """The first share of the pod range: the server's own node has it."""
-    network = ipaddress.ip_network(cluster_cidr)
-    prefix = max(NODE_PREFIX, network.prefixlen)
-    return str(next(network.subnets(new_prefix=prefix)))
-
-
-def node_options(config: Config, place: Place, pod_cidr: str) -> NodeOptions:
-    """What the agent must know."""
+def node_options(config: Config, place: Place) -> NodeOptions:
+    """What the agent must know, but for its pod range."""
     tls = Credentials(config.data).agent_tls
     labels = dict(pair.partition("=")[::2] for pair in config.node_label)
     return NodeOptions(
@@ -113,7 +116,6 @@ def node_options(config: Config, place: Place, pod_cidr: str) -> NodeOptions:
         pause_image=PAUSE_IMAGE,
         cluster_dns=config.dns_address,
         cluster_domain=config.cluster_domain,
-        pod_cidr=pod_cidr,
         labels=labels,
         taints=config.node_taint,
         serve=ServeOptions(
@@ -128,12 +130,29 @@ def node_options(config: Config, place: Place, pod_cidr: str) -> NodeOptions:
     )
 
 
-async def _start_proxy(config: Config, place: Place, informers: Informers, tasks: Tasks) -> Backend:
+def _peers(config: Config, place: Place, informers: Informers, *, pod_cidr: str) -> PeerRoutes:
+    ca_pem = (Credentials(config.data).agent_tls / "server-ca.crt").read_bytes()
+    data_dir = config.data / "agent"
+    return PeerRoutes(
+        informers,
+        Wiring(place.cluster_id),
+        node_name=place.node_name,
+        own=Tunnel(
+            node_ip=place.node_ip, pod_cidr=pod_cidr, network_id=network_id(ca_hash(ca_pem))
+        ),
+        clock=SystemClock(),
+        range_changed=lambda new: keep_range(data_dir, new),
+    )
+
+
+async def _start_proxy(
+    config: Config, place: Place, informers: Informers, tasks: Tasks, *, pod_cidr: str
+) -> Backend:
     clock = SystemClock()
     responder: Responder | None = None
     listen: tuple[str, int] | None = None
     if "dns" not in config.disable:
-        gateway = gateway_of(own_pod_cidr(config.cluster_cidr))
+        gateway = gateway_of(pod_cidr)
         upstream = Upstream(host_name_servers(), own=config.dns_address, clock=clock, tasks=tasks)
         responder = Responder(config.cluster_domain, upstream)
         await DnsServer(responder, host=gateway, port=DNS_PORT, tasks=tasks).start()

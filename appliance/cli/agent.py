@@ -6,6 +6,7 @@ import click
 
 from appliance.assembly.run import run
 from appliance.assembly.worker import worker
+from appliance.cli.join import joined
 from appliance.cli.options import config_from, configured
 
 
@@ -17,5 +18,11 @@ from appliance.cli.options import config_from, configured
 )
 @configured("agent")
 def command(with_parent: bool, **flags: Any) -> None:
-    """Run the node agent in the foreground, with the credentials under --data-dir."""
-    raise SystemExit(run(config_from("agent", flags), worker, with_parent=with_parent))
+    """Run the node agent in the foreground, with the credentials under --data-dir.
+
+    With --server and no credentials yet, it joins first, as `appliance join` does.
+    """
+    config = config_from("agent", flags)
+    if config.server and not with_parent:
+        config = joined(config)
+    raise SystemExit(run(config, worker, with_parent=with_parent))

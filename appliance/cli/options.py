@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import click
@@ -18,12 +18,14 @@ FAILED = 1
 Command = Callable[..., Any]
 
 
-def configured(role: Role, *only: str) -> Callable[[Command], Command]:
+def configured(
+    role: Role, *only: str, exclude: Collection[str] = ()
+) -> Callable[[Command], Command]:
     """Give a verb `--config` and the options of its keys (all of the role, or `only` these)."""
 
     def wrap(command: Command) -> Command:
         for key in reversed(keys_of(role)):
-            if not only or key.name in only:
+            if key.name not in exclude and (not only or key.name in only):
                 command = _option(key)(command)
         text = "YAML file with the same keys as the flags (default: /etc/appliance/config.yaml)."
         return click.option("--config", "config_file", default=None, help=text)(command)

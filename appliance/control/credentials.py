@@ -20,6 +20,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from appliance.control.joining.certificates import Authorities
 from appliance.kit.atomicfile import write_atomic
 from appliance.kit.pki import KeyPair, Subject, issue, new_ca, new_key_pem
 
@@ -93,6 +94,14 @@ class Credentials:
     def token(self) -> str:
         """The cluster's token."""
         return self.token_path.read_text().strip()
+
+    def authorities(self) -> Authorities:
+        """The CAs with their keys, for nodes that join."""
+        server, client = (self.tls / name for name in ("server-ca", "client-ca"))
+        found = _load(server), _load(client)
+        if found[0] is None or found[1] is None:
+            raise FileNotFoundError(f"there is no CA under {self.tls}; call `ensure` first")
+        return Authorities(server=found[0], client=found[1])
 
     def _ca(self, name: str, now: float) -> KeyPair:
         if found := _load(self.tls / name):

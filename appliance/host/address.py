@@ -2,16 +2,18 @@
 
 import socket
 
-_SOMEWHERE = ("192.0.2.1", 9)  # documentation address: connecting UDP sends nothing, it only routes
+_SOMEWHERE = "192.0.2.1"  # a documentation address, which only the default route leads to
+_PORT = 9  # connecting UDP sends nothing, it only looks for the way
+LOOPBACK = "127.0.0.1"
 
 
-def host_address() -> str:
-    """The address that the default route leaves from; loopback on a host without one."""
+def host_address(towards: str = _SOMEWHERE) -> str:
+    """The address from which `towards` is reached; loopback where no way leads there."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(_SOMEWHERE)
+            probe.connect((towards, _PORT))
         except OSError:
-            return "127.0.0.1"
+            return LOOPBACK
         return str(probe.getsockname()[0])
 
 

@@ -3,6 +3,7 @@
 Keys are ECDSA P-256; everything is PEM bytes. Source: RFC 5280.
 """
 
+import hashlib
 import ipaddress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -111,6 +112,36 @@ def sign_public_key(
         names = x509.SubjectAlternativeName([_san(s) for s in subject.sans])
         builder = builder.add_extension(names, critical=False)
     return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def new_csr_pem(key_pem: bytes, common_name: str) -> bytes:
+    """A request for certificates (PEM) that proves who has the key."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name)
+    return request.sign(_load_key(key_pem), hashes.SHA256()).public_bytes(
+        serialization.Encoding.PEM
+    )
+
+
+def read_csr(csr_pem: bytes) -> ec.EllipticCurvePublicKey:
+    """The key that a request asks for; what else it says, the signer decides.
+
+    Raises:
+        ValueError: it is no request, its signature is wrong, or the key is not ECDSA P-256.
+    """
+    request = x509.load_pem_x509_csr(csr_pem)
+    if not request.is_signature_valid:
+        raise ValueError("its signature is wrong")
+    key = request.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError("its key must be ECDSA P-256")  # noqa: TRY004 - one error for bad input
+    return key
+
+
+def public_key_hash(key: ec.EllipticCurvePublicKey) -> str:
+    """SHA-256 of a public key (its SubjectPublicKeyInfo), as hex."""
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(key.public_bytes(serialization.Encoding.DER, spki)).hexdigest()
 
 
 def _san(text: str) -> x509.GeneralName:

@@ -61,6 +61,20 @@ def node_labels(options: NodeOptions, facts: HostFacts) -> dict[str, str]:
     }
 
 
+def fresh_node(options: NodeOptions, facts: HostFacts) -> Node:
+    """The Node as it is registered: name, labels and taints; the status follows."""
+    return Node(
+        kind=NODE.kind,
+        apiVersion=NODE.api_version,
+        metadata=ObjectMeta(
+            name=options.node_name,
+            labels=node_labels(options, facts),
+            annotations={"node.alpha.kubernetes.io/ttl": "0"},
+        ),
+        spec=NodeSpec(taints=[parse_taint(text) for text in options.taints]),
+    )
+
+
 def parse_taint(text: str) -> Taint:
     """`key=value:Effect` or `key:Effect`.
 
@@ -228,7 +242,7 @@ class Registrar:
         seen = self.node
         if seen is None:
             try:
-                seen = await self._client.create(NODE, self._fresh())
+                seen = await self._make()
             except AlreadyExists:
                 seen = await self._client.get(NODE, self._options.node_name)
         await self._label(seen)
@@ -249,35 +263,22 @@ class Registrar:
         self._written_at = self._clock.monotonic()
         await self._clock.sleep(WRITE_PAUSE_S)
 
-    def _fresh(self) -> Node:
+    async def _make(self) -> Node:
+        """Register, with the range that our pods have, unless another node has it by now."""
+        fresh = fresh_node(self._options, self._facts)
         cidr = self._options.pod_cidr
-        return Node(
-            kind=NODE.kind,
-            apiVersion=NODE.api_version,
-            metadata=ObjectMeta(
-                name=self._options.node_name,
-                labels=node_labels(self._options, self._facts),
-                annotations={"node.alpha.kubernetes.io/ttl": "0"},
-            ),
-            spec=NodeSpec(
-                podCIDR=cidr,
-                podCIDRs=[cidr] if cidr else [],
-                taints=[parse_taint(text) for text in self._options.taints],
-            ),
-        )
+        others = (await self._client.list(NODE)).items
+        if cidr and not any(cidr in other.spec.podCIDRs for other in others):
+            fresh.spec.podCIDR, fresh.spec.podCIDRs = cidr, [cidr]
+        return await self._client.create(NODE, fresh)
 
     async def _label(self, seen: Node) -> None:
-        """Labels that we are responsible for, and the range if nobody has set one."""
+        """Labels that we are responsible for."""
         wanted = node_labels(self._options, self._facts)
         labels = seen.metadata.labels
-        body: dict[str, Any] = {}
         missing = {k: v for k, v in wanted.items() if labels.get(k) != v}
         if missing:
-            body["metadata"] = {"labels": missing}
-        if self._options.pod_cidr and not seen.spec.podCIDR:
-            cidr = self._options.pod_cidr
-            body["spec"] = {"podCIDR": cidr, "podCIDRs": [cidr]}
-        if body:
+            body = {"metadata": {"labels": missing}}
             await self._client.patch(NODE, self._options.node_name, body)
 
     async def _renew(self) -> None:

@@ -21,6 +21,7 @@ from appliance.control.controllers.evictions import Evictions
 from appliance.control.controllers.garbage import GarbageCollector
 from appliance.control.controllers.mirroring import EndpointMirroring
 from appliance.control.controllers.namespace import NamespaceController
+from appliance.control.controllers.nodeipam import NodeIpam
 from appliance.control.controllers.nodelife import NodeLife
 from appliance.control.controllers.podgc import PodCollector
 from appliance.control.controllers.replication import Replication
@@ -32,9 +33,11 @@ WORKERS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerOptions:
-    """What controllers must be told; `root_ca_pem` goes into every namespace."""
+    """What controllers must be told; `root_ca_pem` goes into every namespace, each node
+    gets a share of `cluster_cidr`."""
 
     root_ca_pem: str = ""
+    cluster_cidr: str = "10.42.0.0/16"
     kinds: Sequence[Kind[Any]] = KINDS
 
 
@@ -61,6 +64,7 @@ def build(
         Accounts(client, informers, root_ca_pem=options.root_ca_pem),
         NamespaceController(client, informers, options.kinds),
         GarbageCollector(client, informers, owned),
+        NodeIpam(client, informers, cluster_cidr=options.cluster_cidr, recorder=nodes),
         NodeLife(client, informers, clock=clock, recorder=nodes),
         Evictions(client, informers, clock=clock, recorder=evictions),
         PodCollector(client, informers, clock=clock),

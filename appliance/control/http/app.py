@@ -59,6 +59,8 @@ class Parts:
     nodes: NodeConnections | None = None
     """How logs are fetched; without it they answer with an error."""
     metrics: CollectorRegistry | None = None
+    unguarded: Mapping[str, Handle] = field(default_factory=dict)
+    """Further pages, which see for themselves who asks."""
 
 
 def build_app(parts: Parts) -> FastAPI:
@@ -74,7 +76,12 @@ def build_app(parts: Parts) -> FastAPI:
         routes=[Route(path, Endpoint(handle)) for path, handle in _routes(parts, metrics).items()],
         middleware=[
             Middleware(Observe, metrics=metrics, clock=parts.clock),
-            Middleware(Guard, authenticator=parts.authenticator, authorizer=parts.authorizer),
+            Middleware(
+                Guard,
+                authenticator=parts.authenticator,
+                authorizer=parts.authorizer,
+                unguarded=tuple(parts.unguarded),
+            ),
             Middleware(Limit),
         ],
     )
@@ -103,6 +110,7 @@ def _routes(parts: Parts, metrics: Metrics) -> Mapping[str, Handle]:
         "/api/{rest:path}": api.handle,
         "/apis/{rest:path}": api.handle,
         **checks,
+        **parts.unguarded,
         "/openapi/v2": _only_get(openapi.old),
         "/openapi/v3": _only_get(openapi.index),
         "/openapi/v3/{name:path}": _only_get(openapi.document),

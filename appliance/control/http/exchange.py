@@ -64,7 +64,7 @@ class Exchange:
         """
         return choose_form(self.header(b"accept"))
 
-    async def body(self) -> bytes:
+    async def body(self, limit: int = BODY_LIMIT_BYTES) -> bytes:
         """Read the whole body.
 
         Raises:
@@ -73,11 +73,11 @@ class Exchange:
         """
         try:
             async with asyncio.timeout(_BODY_S):
-                return await self._read_body()
+                return await self._read_body(limit)
         except TimeoutError:
             raise Timeout("the body of the request did not arrive in time") from None
 
-    async def _read_body(self) -> bytes:
+    async def _read_body(self, limit: int) -> bytes:
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -86,8 +86,8 @@ class Exchange:
                 raise Disconnected
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > BODY_LIMIT_BYTES:
-                raise TooLarge(f"Request entity too large: limit is {BODY_LIMIT_BYTES}")
+            if size > limit:
+                raise TooLarge(f"Request entity too large: limit is {limit}")
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return b"".join(chunks)

@@ -5,7 +5,7 @@ leaves an `Exchange` with the parsed target, options and user in the scope.
 """
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import structlog
@@ -70,12 +70,23 @@ class Observe:
 
 
 class Guard:
-    """Parses the request line, finds out who asks, and refuses what they may not do."""
+    """Parses the request line, finds out who asks, and refuses what they may not do.
 
-    def __init__(self, app: Any, *, authenticator: Authenticator, authorizer: Authorizer) -> None:
+    Pages in `unguarded` see to that themselves.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        unguarded: Collection[str] = (),
+    ) -> None:
         self._app = app
         self._authenticator = authenticator
         self._authorizer = authorizer
+        self._unguarded = frozenset(unguarded)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on with an `Exchange` in the scope."""
@@ -93,16 +104,20 @@ class Guard:
         )
         scope[EXCHANGE] = exchange
         try:
-            exchange.user = self._authenticator.authenticate(
-                exchange.header(b"authorization"), _certificate(scope)
-            )
-            asked = target.attributes()
-            if not self._authorizer.allows(exchange.user, asked):
-                raise forbidden(exchange.user, asked)
+            if target.path not in self._unguarded:
+                self._check(exchange)
         except ApiError as error:
             await exchange.fail(error)
             return
         await self._app(scope, receive, send)
+
+    def _check(self, exchange: Exchange) -> None:
+        exchange.user = self._authenticator.authenticate(
+            exchange.header(b"authorization"), certificate_of(exchange.scope)
+        )
+        asked = exchange.target.attributes()
+        if not self._authorizer.allows(exchange.user, asked):
+            raise forbidden(exchange.user, asked)
 
 
 class Limit:
@@ -142,7 +157,7 @@ class Endpoint:
         await serve(exchange, self._handle)
 
 
-def _certificate(scope: Scope) -> bytes | None:
+def certificate_of(scope: Scope) -> bytes | None:
     """The client's certificate, which TLS has verified, as our own server passes it on."""
     tls = scope.get("extensions", {}).get("tls")
     certificate: bytes | None = tls["client_cert_der"] if tls else None

@@ -14,7 +14,6 @@ leases file is the only memory; what is on the host is looked at, not remembered
 """
 
 import asyncio
-import errno
 import hashlib
 import os
 import socket
@@ -24,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from pyroute2 import AsyncIPRoute
-from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.kit.netns import socket_inside
 from appliance.kit.nftables import Nft, NftError, NftMissing
 from appliance.node.network import rules
 from appliance.node.network.base import Attachment, NetworkFault, PodLink
 from appliance.node.network.ipam import Leases, gateway_of, read_leases, write_leases
+from appliance.node.network.kernel import index_of, kernel_socket, remove_link
 
 log = structlog.get_logger(__name__)
 
@@ -98,11 +96,11 @@ class BridgeNetwork:
         """Remove links, bridge, rules and the leases file."""
         async with self._lock:
             async with _kernel() as kernel:
-                bridge = await _index(kernel, self.bridge)
+                bridge = await index_of(kernel, self.bridge)
                 if bridge:
                     for port in [p async for p in await kernel.link("dump", master=bridge)]:
-                        await _gone(kernel, port.get("ifname"))
-                await _gone(kernel, self.bridge)
+                        await remove_link(kernel, port.get("ifname"))
+                await remove_link(kernel, self.bridge)
             await asyncio.to_thread(self._close_host)
             await asyncio.to_thread(self._file.unlink, missing_ok=True)
             self._leases = None
@@ -124,7 +122,7 @@ class BridgeNetwork:
             return
         async with _kernel() as kernel:
             for uid in pod_uids:
-                await _gone(kernel, self._link_name(uid))
+                await remove_link(kernel, self._link_name(uid))
         # The address is free only after its link has gone, also if we are killed in between.
         if self._leases is not None:
             await self._keep(self._leases.without(pod_uids))
@@ -134,12 +132,12 @@ class BridgeNetwork:
         return self._cluster_id[:6] + digest[: 15 - len(self._cluster_id[:6])]
 
     async def _make_bridge(self, kernel: Any, gateway: str, pod_cidr: str) -> None:
-        if not await _index(kernel, self.bridge):
+        if not await index_of(kernel, self.bridge):
             # A bridge without an address of its own takes its ports', which come and go.
             digest = hashlib.sha256(self._cluster_id.encode()).digest()
             mac = ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
             await kernel.link("add", ifname=self.bridge, kind="bridge", address=mac)
-        index = await _index(kernel, self.bridge)
+        index = await index_of(kernel, self.bridge)
         await kernel.link("set", index=index, state="up")
         prefix = int(pod_cidr.partition("/")[2])
         wanted = (gateway, prefix)
@@ -157,17 +155,17 @@ class BridgeNetwork:
 
     async def _plug(self, kernel: Any, link: PodLink, address: str) -> None:
         name = self._link_name(link.pod_uid)
-        await _gone(kernel, name)  # a sandbox that died took its end along, mostly
+        await remove_link(kernel, name)  # a sandbox that died took its end along, mostly
         # The hardware address follows the address, so neighbours' memories of it stay right.
         mac = "02:a9:" + ":".join(f"{int(part):02x}" for part in address.split("."))
         await kernel.link(
             "add",
             ifname=name,
             kind="veth",
-            master=await _index(kernel, self.bridge),
+            master=await index_of(kernel, self.bridge),
             peer={"ifname": "eth0", "net_ns_pid": link.pid, "address": mac},
         )
-        await kernel.link("set", index=await _index(kernel, name), state="up")
+        await kernel.link("set", index=await index_of(kernel, name), state="up")
 
     def _open_host(self, text: str) -> None:
         if os.geteuid() != 0:
@@ -210,12 +208,9 @@ class BridgeNetwork:
 @asynccontextmanager
 async def _kernel(pid: int | None = None) -> AsyncIterator[Any]:
     """A netlink socket, here or in a process's network namespace; its errors become ours."""
-    try:
-        made = {} if pid is None else {"fileno": await _netlink_inside(pid)}
-        async with AsyncIPRoute(**made) as kernel:
-            yield kernel
-    except NetlinkError as error:
-        raise NetworkFault(f"the kernel refused a change of the pod network: {error}") from error
+    made = {} if pid is None else {"fileno": await _netlink_inside(pid)}
+    async with kernel_socket(**made) as kernel:
+        yield kernel
 
 
 async def _netlink_inside(pid: int) -> int:
@@ -229,32 +224,12 @@ async def _netlink_inside(pid: int) -> int:
     return made.detach()
 
 
-async def _index(kernel: Any, name: str) -> int:
-    """The number of an interface, 0 if there is none."""
-    try:
-        return int((await kernel.link("get", ifname=name))[0]["index"])
-    except NetlinkError as error:
-        if error.code != errno.ENODEV:
-            raise
-        return 0
-
-
-async def _gone(kernel: Any, name: str) -> None:
-    index = await _index(kernel, name)
-    if index:
-        try:
-            await kernel.link("del", index=index)
-        except NetlinkError as error:
-            if error.code != errno.ENODEV:  # its namespace went at the same moment
-                raise
-
-
 async def _has_address(inside: Any, address: str) -> bool:
     return any([found.get("address") == address async for found in await inside.addr("dump")])
 
 
 async def _configure(inside: Any, address: str, gateway: str) -> None:
-    index = await _index(inside, "eth0")
+    index = await index_of(inside, "eth0")
     await inside.link("set", index=_LOOPBACK, state="up")
     await inside.link("set", index=index, state="up")
     await inside.addr("add", index=index, address=address, prefixlen=POD_PREFIX)

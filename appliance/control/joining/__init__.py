@@ -1,0 +1,1 @@
+"""How hosts become nodes: tokens are checked, certificates given."""
