@@ -500,6 +500,12 @@ async def test_exec_that_takes_too_long_is_ended(real: Runtime, make: Make) -> N
     assert (await real.exec(container_id, look, 5)).output == b"gone\n"
 
 
+async def test_exec_waits_for_a_command_that_closed_its_output(real: Runtime, make: Make) -> None:
+    container_id = await started(real, make())
+    quiet = ["sh", "-c", "exec >/dev/null 2>&1; sleep 0.3; exit 9"]
+    assert (await real.exec(container_id, quiet, 10)).exit_code == 9
+
+
 async def test_exec_output_is_bounded(real: Runtime, make: Make) -> None:
     container_id = await started(real, make())
     flood = ["sh", "-c", "yes | dd bs=1024 count=3072 iflag=fullblock"]

@@ -79,7 +79,12 @@ class BridgeNetwork:
             async with _kernel() as kernel, _kernel(link.pid) as inside:
                 if not await _has_address(inside, address):
                     await self._plug(kernel, link, address)
-                    await _configure(inside, address, gateway)
+                    try:
+                        await _configure(inside, address, gateway)
+                    except BaseException:
+                        # Half a link would look like a whole one next time.
+                        await _gone(kernel, self._link_name(link.pod_uid))
+                        raise
             return Attachment(address, gateway, POD_PREFIX)
 
     async def detach(self, pod_uid: str) -> None:

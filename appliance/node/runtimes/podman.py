@@ -49,6 +49,7 @@ from appliance.node.runtimes.values import container_of, image_of, log_params
 API_VERSION = "4.0.0"
 PULL_DEADLINE_S = 3600.0  # a gigabyte on a slow line
 LOAD_DEADLINE_S = 600.0
+EXEC_PAUSE_S = 0.02
 MAX_EXEC_OUTPUT_BYTES = 1 << 20  # probes and hooks print little; the rest is read and dropped
 _EVENTS = ["start", "died", "oom", "remove"]
 
@@ -177,20 +178,24 @@ class PodmanRuntime:
         exec_id, frames, output = made["Id"], Frames(), bytearray()
         path, body = _path(f"/exec/{exec_id}/start"), {"Detach": False, "Tty": False}
         try:
-            async with (
-                asyncio.timeout(timeout_s),
-                self._streams.open("POST", path, body=body) as parts,
-            ):
-                async for part in parts:
-                    for chunk in frames.feed(part):
-                        output += chunk.data[: MAX_EXEC_OUTPUT_BYTES - len(output)]
+            async with asyncio.timeout(timeout_s):
+                async with self._streams.open("POST", path, body=body) as parts:
+                    async for part in parts:
+                        for chunk in frames.feed(part):
+                            output += chunk.data[: MAX_EXEC_OUTPUT_BYTES - len(output)]
+                # A command may close its output and go on; the engine may be a moment late.
+                while (seen := await self._look_at_exec(exec_id))["Running"]:
+                    await self._clock.sleep(EXEC_PAUSE_S)
         except TimeoutError:
-            late = await self._quick("GET", f"/exec/{exec_id}/json")
+            late = await self._look_at_exec(exec_id)
             if late["Running"] and late["Pid"]:
                 os.kill(late["Pid"], signals.SIGKILL)
             raise TimeoutError(f"{argv[0]} took longer than {timeout_s:g} s") from None
-        done = await self._quick("GET", f"/exec/{exec_id}/json")
-        return ExecResult(int(done["ExitCode"] or 0), bytes(output))
+        return ExecResult(int(seen["ExitCode"]), bytes(output))
+
+    async def _look_at_exec(self, exec_id: str) -> dict[str, Any]:
+        seen: dict[str, Any] = await self._quick("GET", f"/exec/{exec_id}/json")
+        return seen
 
     async def image(self, name: str) -> Image | None:
         """Find an image by name or id."""

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from appliance.node.runtimes.base import Unreachable
+
 T = TypeVar("T")
 
 QUICK_THREADS = 4
@@ -35,7 +37,7 @@ class Threads:
         """Run a call that looks at something.
 
         Raises:
-            TimeoutError: no answer in time.
+            Unreachable: no answer in time.
         """
         return await _within(self._quick, call, timeout_s)
 
@@ -43,7 +45,7 @@ class Threads:
         """Run a call that makes, starts or removes a container.
 
         Raises:
-            TimeoutError: no answer in time.
+            Unreachable: no answer in time.
         """
         return await _within(self._heavy, call, timeout_s)
 
@@ -51,7 +53,7 @@ class Threads:
         """Run a call that waits for something outside the engine, such as a container's end.
 
         Raises:
-            TimeoutError: no answer in time.
+            Unreachable: no answer in time.
         """
         return await _within(self._slow, call, timeout_s)
 
@@ -62,5 +64,8 @@ class Threads:
 
 
 async def _within(pool: ThreadPoolExecutor, call: Callable[[], T], timeout_s: float) -> T:
-    async with asyncio.timeout(timeout_s):
-        return await asyncio.get_running_loop().run_in_executor(pool, call)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await asyncio.get_running_loop().run_in_executor(pool, call)
+    except TimeoutError as error:
+        raise Unreachable(f"the engine did not answer within {timeout_s:g} s") from error
