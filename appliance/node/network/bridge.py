@@ -83,7 +83,7 @@ class BridgeNetwork:
                         await _configure(inside, address, gateway)
                     except BaseException:
                         # Half a link would look like a whole one next time.
-                        await _gone(kernel, self._link_name(link.pod_uid))
+                        await remove_link(kernel, self._link_name(link.pod_uid))
                         raise
             return Attachment(address, gateway, POD_PREFIX)
 
