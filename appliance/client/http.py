@@ -17,7 +17,7 @@ import httpx
 import msgspec
 
 from appliance.api import codec
-from appliance.api.errors import ApiError, ServiceUnavailable, from_status
+from appliance.api.errors import ApiError, InternalError, ServiceUnavailable, from_status
 from appliance.api.kind import Kind, T
 from appliance.api.meta import KubeObject, ListMeta
 from appliance.client.base import (
@@ -30,7 +30,7 @@ from appliance.client.base import (
     WatchEvent,
     Where,
 )
-from appliance.client.framing import Lines
+from appliance.client.framing import Lines, LineTooLong
 from appliance.client.kubeconfig import Access
 from appliance.kit import jsonio
 
@@ -60,7 +60,7 @@ class HttpClient:
     async def get(self, kind: Kind[T], name: str, namespace: str = "") -> T:
         """Read one object."""
         raw = await self._call("GET", kind.path(namespace, name))
-        return codec.from_stored(kind.type, raw)
+        return _read(kind.type, raw)
 
     async def list(
         self, kind: Kind[T], where: Where = EVERYWHERE, *, limit: int = 0, continue_token: str = ""
@@ -72,7 +72,7 @@ class HttpClient:
         if continue_token:
             query["continue"] = continue_token
         raw = await self._call("GET", kind.path(where.namespace), query=query)
-        page = _page_decoder(kind).decode(raw)
+        page = _decoded(_page_decoder(kind), raw)
         for item in page.items:  # a list has said once for all what its items are
             item.kind, item.apiVersion = kind.kind, kind.api_version
         return Page(page.items, page.metadata.resourceVersion, page.metadata.continue_)
@@ -97,6 +97,8 @@ class HttpClient:
                 async for chunk in answer.aiter_raw():
                     for line in lines.feed(chunk):
                         yield _event(kind, line)
+        except LineTooLong as error:
+            raise InternalError(f"the API server's answer is no watch: {error}") from error
         except httpx.RemoteProtocolError:
             return  # cut off in the middle: the same as an end, the watch is taken up again
         except httpx.HTTPError as error:
@@ -112,13 +114,13 @@ class HttpClient:
         raw = await self._call("POST", path, body=_whole(kind, obj, subresource))
         if subresource:
             return obj
-        return codec.from_stored(kind.type, raw)
+        return _read(kind.type, raw)
 
     async def update(self, kind: Kind[T], obj: T, *, subresource: str = "") -> T:
         """Replace an object."""
         path = kind.path(obj.metadata.namespace, obj.metadata.name, subresource)
         raw = await self._call("PUT", path, body=_whole(kind, obj, subresource))
-        return codec.from_stored(type(obj), raw)
+        return _read(type(obj), raw)
 
     async def patch(
         self,
@@ -136,7 +138,7 @@ class HttpClient:
         if how is PatchType.APPLY:
             query["fieldManager"] = str(self._http.headers["User-Agent"]).split("/", 1)[0]
         raw = await self._call("PATCH", path, body=jsonio.dumps(body), query=query, media=how.value)
-        return codec.from_stored(kind.type, raw)
+        return _read(kind.type, raw)
 
     async def delete(
         self, kind: Kind[T], name: str, *, namespace: str = "", options: DeleteOptions = BY_DEFAULT
@@ -220,10 +222,10 @@ def _event(kind: Kind[T], line: bytes) -> WatchEvent[T]:
     Raises:
         ApiError: the line says so.
     """
-    frame = _frames.decode(line)
+    frame = _decoded(_frames, line)
     if frame.type == "ERROR":
         raise from_status(jsonio.loads(frame.object))
-    return WatchEvent(EventType(frame.type), codec.from_stored(kind.type, bytes(frame.object)))
+    return WatchEvent(EventType(frame.type), _read(kind.type, bytes(frame.object)))
 
 
 class _Frame(msgspec.Struct):
@@ -244,6 +246,25 @@ def _page_decoder(kind: Kind[Any]) -> msgspec.json.Decoder[Any]:
         shape = msgspec.defstruct(kind.list_kind, [("metadata", ListMeta), ("items", items)])
         _page_decoders[key] = msgspec.json.Decoder(shape)
     return _page_decoders[key]
+
+
+def _read(struct: type[T], raw: bytes) -> T:
+    """Decode an object that the server sent.
+
+    Raises:
+        InternalError: it is none of this type.
+    """
+    try:
+        return codec.from_stored(struct, raw)
+    except msgspec.MsgspecError as error:
+        raise InternalError(f"the API server sent no {struct.__name__}: {error}") from error
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
+    try:
+        return decoder.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise InternalError(f"the API server's answer can't be read: {error}") from error
 
 
 def _fault(answer: httpx.Response, raw: bytes) -> ApiError:
