@@ -1,0 +1,59 @@
+"""What a service is to the wire: a table of methods, each with its request type and its function.
+
+Services (`kv.py`, `watch.py`, …) make such tables, `server.py` joins them, `grpc.py` (and any
+other way in) runs them. No frame, header or socket is known here.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+from appliance.store.serve.wire import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, and what came with the call."""
+
+    peer: str = ""
+    metadata: Mapping[bytes, bytes] = field(default_factory=dict)
+
+
+class Stream(Protocol):
+    """A call with any number of messages in both directions."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls."""
+        ...
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> Any:
+        """The next request; ends when the client has sent its last."""
+        ...
+
+    async def send(self, message: Message) -> None:
+        """Send an answer; returns when the client keeps up (it is on its way at once)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """One request, one answer."""
+
+    request: type[Message]
+    handle: Callable[[Any, Caller], Awaitable[Message]]
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """A stream; the call ends well when `handle` returns."""
+
+    request: type[Message]
+    handle: Callable[[Stream], Awaitable[None]]
+
+
+Method = Unary | Streaming
+Methods = Mapping[str, Method]
+"""By path: `/etcdserverpb.KV/Put`."""

@@ -1,0 +1,361 @@
+"""gRPC on one socket: HTTP/2 streams become calls of the methods in a table.
+
+`server.py` makes one `GrpcConnection` per socket that begins with HTTP/2's preface. What many
+calls answer in one turn of the event loop goes out in one write.
+
+Bounds: a message's size, the bytes of unfinished messages on one connection, requests that wait
+to be read from a stream (its window), answers queued for a stream (the sender waits).
+
+Source: gRPC's PROTOCOL-HTTP2.md.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import structlog
+from typing_extensions import override
+
+from appliance.kit.tasks import Tasks
+from appliance.store.errors import Closed, StoreError
+from appliance.store.serve import hpack
+from appliance.store.serve.calls import Caller, Method, Methods, Streaming, Unary
+from appliance.store.serve.frames import Code, ConnectionFault
+from appliance.store.serve.framing import Assembler, framed, timeout_s
+from appliance.store.serve.http2 import Connection, Data, Drained, Event, Opened, Reset
+from appliance.store.serve.status import Refused, Status, refusal, trailers
+from appliance.store.serve.wire import Message, WireError
+
+log = structlog.get_logger(__name__)
+
+_HEAD = b"\x88" + hpack.literal(b"content-type", b"application/grpc")
+_OK = trailers(Status.OK)
+_NOT_GRPC = hpack.literal(b":status", b"415")
+_WAIT_BYTES = 256 << 10
+"""A stream's sender waits when more than this is queued for it."""
+_MAX_UNFINISHED_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcOptions:
+    """What the connections of one server share."""
+
+    methods: Methods
+    tasks: Tasks
+    max_message_bytes: int = 2 << 20
+    """etcd's: 1.5 MiB for a request and 512 KiB around it."""
+
+
+class GrpcConnection(asyncio.Protocol):
+    """One client."""
+
+    def __init__(
+        self, options: GrpcOptions, gone: Callable[["GrpcConnection"], None] = lambda _: None
+    ) -> None:
+        self._options = options
+        self._gone = gone
+        self._http2 = Connection()
+        self._calls: dict[int, _Call] = {}
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._flushing = False
+        self._peer = ""
+        self._unfinished = 0
+
+    # The socket's side
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a stream's transport
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.flush()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        try:
+            events = self._http2.receive(data)
+        except ConnectionFault as fault:
+            self._break_off(fault)
+            return
+        for event in events:
+            self._act(event)
+        self.flush()
+
+    @override
+    def pause_writing(self) -> None:
+        self._http2.pause()
+
+    @override
+    def resume_writing(self) -> None:
+        for event in self._http2.resume():
+            self._act(event)
+        self.flush()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        for call in list(self._calls.values()):
+            call.abandon()
+        self._calls.clear()
+        self._gone(self)
+
+    def stop(self) -> None:
+        """End all calls so that clients try again elsewhere or later, then close.
+
+        etcd ends watches with Canceled here; Unavailable lets clients resume them by themselves.
+        """
+        for call in list(self._calls.values()):
+            call.fail(refusal(Closed()))
+        self._http2.leave()
+        self.flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def flush(self) -> None:
+        """Write what there is."""
+        self._flushing = False
+        out = self._http2.take()
+        if out and self._transport is not None:
+            self._transport.write(out)
+
+    def flush_soon(self) -> None:
+        """Write at the end of this turn of the loop, together with what others add."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self.flush)
+
+    def _break_off(self, fault: ConnectionFault) -> None:
+        log.info("client broke HTTP/2", peer=self._peer, why=str(fault), code=fault.code.name)
+        self.flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    # The streams' side
+
+    def _act(self, event: Event) -> None:
+        if isinstance(event, Opened):
+            self._open(event)
+            return
+        call = self._calls.get(event.stream_id)
+        if isinstance(event, Data):
+            if call is None:
+                self._http2.used(event.stream_id, len(event.data))
+            else:
+                self._feed(call, event)
+        elif call is not None and isinstance(event, Reset):
+            self.forget(call)
+            call.abandon()
+        elif call is not None and isinstance(event, Drained):
+            call.drained()
+
+    def _open(self, event: Opened) -> None:
+        fields = dict(event.headers)
+        stream_id = event.stream_id
+        if not fields.get(b"content-type", b"").startswith(b"application/grpc"):
+            self._http2.send_headers(stream_id, _NOT_GRPC, end=True)
+            return
+        path = fields.get(b":path", b"").decode("latin-1")
+        method = self._options.methods.get(path)
+        if method is None:
+            block = trailers(Status.UNIMPLEMENTED, self._unknown(path))
+            self._http2.send_headers(stream_id, _HEAD + block, end=True)
+            return
+        call = _Call(self, stream_id, method, Caller(self._peer, fields))
+        self._calls[stream_id] = call
+        if b"grpc-timeout" in fields:
+            limit_s = timeout_s(fields[b"grpc-timeout"])
+            if limit_s is None:
+                call.fail(Refused(Status.INTERNAL, "malformed grpc-timeout"))
+                return
+            call.timer = self._loop.call_later(limit_s, call.expire)
+        if isinstance(method, Streaming):
+            call.start(self._options.tasks, lambda: method.handle(call))
+        if event.ended:
+            self._feed(call, Data(stream_id, b"", ended=True))
+
+    def _unknown(self, path: str) -> str:
+        service, _, name = path.lstrip("/").rpartition("/")
+        if any(known.startswith(f"/{service}/") for known in self._options.methods):
+            return f"unknown method {name} for service {service}"
+        return f"unknown service {service}"
+
+    def _feed(self, call: "_Call", event: Data) -> None:
+        before = call.assembler.pending_bytes
+        try:
+            messages = call.assembler.feed(event.data)
+        except Refused as refused:
+            call.fail(refused)
+            return
+        self._unfinished += call.assembler.pending_bytes - before
+        if self._unfinished > _MAX_UNFINISHED_BYTES:
+            self._break_off(ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many large requests"))
+            return
+        # The messages of a stream are paid for when they are read.
+        held = sum(len(message) for message in messages) if call.streams else 0
+        self._http2.used(event.stream_id, max(0, len(event.data) - held))
+        call.take(messages, ended=event.ended)
+
+    def used(self, call: "_Call", size: int) -> None:
+        """A stream's reader has taken a message."""
+        self._http2.used(call.stream_id, size)
+        self.flush_soon()
+
+    def begin(self, call: "_Call") -> None:
+        """Send the answer's headers."""
+        self._http2.send_headers(call.stream_id, _HEAD)
+
+    def send(self, call: "_Call", data: bytes) -> bool:
+        """Send a message; True: too much is queued, wait for `drained`."""
+        queued = self._http2.send_data(call.stream_id, framed(data))
+        self.flush_soon()
+        return queued > _WAIT_BYTES and self._http2.await_drained(call.stream_id)
+
+    def end(self, call: "_Call", block: bytes, *, begun: bool) -> None:
+        """Send the status."""
+        self.forget(call)
+        self._http2.send_headers(call.stream_id, block if begun else _HEAD + block, end=True)
+        self.flush_soon()
+
+    def forget(self, call: "_Call") -> None:
+        """The call is over."""
+        if self._calls.pop(call.stream_id, None) is not None:
+            self._unfinished -= call.assembler.pending_bytes
+
+    def run(self, call: "_Call", method: Unary, data: bytes) -> None:
+        """Run a unary call."""
+        call.start(self._options.tasks, lambda: call.unary(method, data))
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The largest request."""
+        return self._options.max_message_bytes
+
+
+class _Call:
+    """One call, and for its handler the `Stream`."""
+
+    def __init__(
+        self, connection: GrpcConnection, stream_id: int, method: Method, caller: Caller
+    ) -> None:
+        self.caller = caller
+        self.stream_id = stream_id
+        self.assembler = Assembler(connection.max_message_bytes)
+        self.timer: asyncio.TimerHandle | None = None
+        self.streams = isinstance(method, Streaming)
+        self._connection = connection
+        self._method = method
+        self._requests: deque[bytes] = deque()
+        self._ended = False
+        self._begun = False
+        self._over = False
+        self._wake: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    # What the connection tells
+
+    def start(self, tasks: Tasks, work: Callable[[], Awaitable[None]]) -> None:
+        """Run the handler."""
+        self._task = tasks.spawn("call", self._guarded(work))
+
+    def take(self, messages: list[bytes], *, ended: bool) -> None:
+        """Requests have come; `ended`: the last ones."""
+        self._requests.extend(messages)
+        self._ended = ended
+        if isinstance(self._method, Streaming):
+            if self._wake is not None and not self._wake.done():
+                self._wake.set_result(None)
+        elif len(self._requests) > 1 or (ended and not self._requests):
+            self.fail(Refused(Status.INTERNAL, "a unary call has one request"))
+        elif ended:
+            self._connection.run(self, self._method, self._requests.popleft())
+
+    def drained(self) -> None:
+        """The client has caught up."""
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+    def abandon(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._over = True
+        if self.timer is not None:
+            self.timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def expire(self) -> None:
+        """The client's deadline has come."""
+        self.fail(Refused(Status.DEADLINE_EXCEEDED, "context deadline exceeded"))
+
+    def fail(self, refused: Refused) -> None:
+        """End the call from outside its handler."""
+        if not self._over:
+            self._end(trailers(refused.status, str(refused)))
+            if self._task is not None:
+                self._task.cancel()
+
+    # What the handler does
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        while not self._requests:
+            if self._ended:
+                raise StopAsyncIteration
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+        data = self._requests.popleft()
+        self._connection.used(self, len(data))
+        return self._method.request.decode(data)
+
+    async def send(self, message: Message) -> None:
+        """Send an answer."""
+        if self._over:
+            return
+        self._begin()
+        if self._connection.send(self, message.encode()):
+            self._room = asyncio.get_running_loop().create_future()
+            await self._room
+
+    async def unary(self, method: Unary, data: bytes) -> None:
+        """Answer the one request."""
+        answer = await method.handle(method.request.decode(data), self.caller)
+        if not self._over:
+            self._begin()
+            self._connection.send(self, answer.encode())
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Refused as refused:
+            self._fail_inside(refused)
+        except StoreError as error:
+            self._fail_inside(refusal(error))
+        except WireError as error:
+            text = f"grpc: error unmarshalling request: {error}"
+            self._fail_inside(Refused(Status.INTERNAL, text))
+        except Exception as error:
+            log.exception("call failed", path=self.caller.metadata.get(b":path", b"").decode())
+            self._fail_inside(Refused(Status.UNKNOWN, str(error)))
+        else:
+            if not self._over:
+                self._end(_OK)
+
+    def _fail_inside(self, refused: Refused) -> None:
+        if not self._over:
+            self._end(trailers(refused.status, str(refused)))
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._connection.begin(self)
+
+    def _end(self, block: bytes) -> None:
+        self._over = True
+        if self.timer is not None:
+            self.timer.cancel()
+        self._connection.end(self, block, begun=self._begun)

@@ -1,0 +1,86 @@
+"""The KV service: Range, Put, DeleteRange, Txn, Compact.
+
+Source: etcd server/etcdserver/api/v3rpc/key.go.
+"""
+
+from appliance.store.base import DeleteResult, PutResult, Store, Txn
+from appliance.store.errors import TooLarge
+from appliance.store.serve import convert
+from appliance.store.serve.alarms import Alarms
+from appliance.store.serve.calls import Caller, Methods, Unary
+from appliance.store.serve.identity import Identity, current_revision
+from appliance.store.serve.messages import kv as pb
+from appliance.store.serve.wire import Message
+
+MAX_REQUEST_BYTES = 1_572_864
+"""etcd's --max-request-bytes."""
+
+
+class KvService:
+    """Keys and values."""
+
+    def __init__(self, store: Store, identity: Identity, alarms: Alarms) -> None:
+        self._store = store
+        self._identity = identity
+        self._alarms = alarms
+
+    def methods(self) -> Methods:
+        """The service's table."""
+        prefix = "/etcdserverpb.KV/"
+        return {
+            prefix + "Range": Unary(pb.RangeRequest, self.range),
+            prefix + "Put": Unary(pb.PutRequest, self.put),
+            prefix + "DeleteRange": Unary(pb.DeleteRangeRequest, self.delete),
+            prefix + "Txn": Unary(pb.TxnRequest, self.txn),
+            prefix + "Compact": Unary(pb.CompactionRequest, self.compact),
+        }
+
+    async def range(self, request: pb.RangeRequest, caller: Caller) -> Message:
+        """Read keys."""
+        del caller
+        result = await self._store.range(convert.range_of(request))
+        return convert.range_message(result, self._identity.header(result.revision))
+
+    async def put(self, request: pb.PutRequest, caller: Caller) -> Message:
+        """Write a key."""
+        put = convert.put_of(request)
+        if len(put.key) + len(put.value) > MAX_REQUEST_BYTES:
+            raise TooLarge
+        self._alarms.check_growable()
+        (result,) = (await self._store.txn(Txn(success=(put,)), caller.peer)).results
+        assert isinstance(result, PutResult)  # noqa: S101 - a put answers with a put's result
+        return convert.put_message(result, self._identity.header(result.revision))
+
+    async def delete(self, request: pb.DeleteRangeRequest, caller: Caller) -> Message:
+        """Delete keys."""
+        self._alarms.check_writable()
+        delete = convert.delete_of(request)
+        (result,) = (await self._store.txn(Txn(success=(delete,)), caller.peer)).results
+        assert isinstance(result, DeleteResult)  # noqa: S101 - as above
+        return convert.delete_message(result, self._identity.header(result.revision))
+
+    async def txn(self, request: pb.TxnRequest, caller: Caller) -> Message:
+        """Run a transaction."""
+        txn = convert.txn_of(request)
+        if _puts(request):
+            self._alarms.check_growable()
+        else:
+            self._alarms.check_writable()
+        result = await self._store.txn(txn, caller.peer)
+        return convert.txn_message(result, self._identity.header(result.revision))
+
+    async def compact(self, request: pb.CompactionRequest, caller: Caller) -> Message:
+        """Forget history; `physical` asks to wait for the space too, which needs no wait here."""
+        del caller
+        await self._store.compact(request.revision)
+        return pb.CompactionResponse(
+            header=self._identity.header(await current_revision(self._store))
+        )
+
+
+def _puts(request: pb.TxnRequest) -> bool:
+    """Whether a branch may add something."""
+    return any(
+        op.request_put is not None or (op.request_txn is not None and _puts(op.request_txn))
+        for op in (*request.success, *request.failure)
+    )

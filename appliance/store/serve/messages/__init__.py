@@ -1,0 +1,1 @@
+"""etcd's protobuf messages, a file per service; numbers and names are the protocol's."""

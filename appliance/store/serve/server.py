@@ -1,0 +1,110 @@
+"""The etcd endpoint: one or more listeners in front of one store.
+
+`assembly` makes and owns an `EtcdServer`. A socket's first bytes tell what is spoken: HTTP/2's
+preface leads to gRPC, anything else to the plain pages. An idle endpoint wakes for nothing.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+import structlog
+from typing_extensions import override
+
+from appliance.kit.clock import Clock
+from appliance.kit.tasks import Tasks
+from appliance.store.base import Store
+from appliance.store.serve.alarms import Alarms
+from appliance.store.serve.calls import Methods
+from appliance.store.serve.cluster import ClusterService
+from appliance.store.serve.frames import PREFACE
+from appliance.store.serve.grpc import GrpcConnection, GrpcOptions
+from appliance.store.serve.health import Pages
+from appliance.store.serve.http1 import HttpConnection
+from appliance.store.serve.identity import Identity
+from appliance.store.serve.kv import KvService
+from appliance.store.serve.lease import LeaseService
+from appliance.store.serve.maintenance import MaintenanceService
+from appliance.store.serve.watch import WatchService
+
+log = structlog.get_logger(__name__)
+
+_BACKLOG = 1024
+_DECIDED_AFTER = 3  # bytes: no HTTP/1 method begins with "PRI"
+
+Spoken = GrpcConnection | HttpConnection
+
+
+class EtcdServer:
+    """etcd's client port."""
+
+    def __init__(self, store: Store, identity: Identity, clock: Clock) -> None:
+        alarms = Alarms(identity.member_id)
+        self._tasks = Tasks("etcd", clock)
+        methods: Methods = {
+            **KvService(store, identity, alarms).methods(),
+            **WatchService(store, identity, clock).methods(),
+            **LeaseService(store, identity, alarms).methods(),
+            **ClusterService(identity).methods(),
+            **MaintenanceService(store, identity, alarms).methods(),
+        }
+        self._options = GrpcOptions(methods, self._tasks)
+        self._pages = Pages(store, alarms)
+        self._servers: list[asyncio.Server] = []
+        self._connections: set[Spoken] = set()
+
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Open a listener; returns its port (a free one for 0).
+
+        Raises:
+            OSError: the address is taken or not ours.
+        """
+        if tls is not None:
+            tls.set_alpn_protocols(["h2", "http/1.1"])
+        server = await asyncio.get_running_loop().create_server(
+            lambda: _Undecided(self._decide), host, port, ssl=tls, backlog=_BACKLOG
+        )
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Close the listeners, end all calls, close all connections."""
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections):
+            connection.stop()
+        await self._tasks.close()
+        for server in self._servers:
+            await server.wait_closed()
+
+    def _decide(self, first: bytes) -> Spoken:
+        connection: Spoken
+        if first.startswith(PREFACE[:_DECIDED_AFTER]):
+            connection = GrpcConnection(self._options, self._connections.discard)
+        else:
+            connection = HttpConnection(self._pages.answer, self._tasks, self._connections.discard)
+        self._connections.add(connection)
+        return connection
+
+
+class _Undecided(asyncio.Protocol):
+    """A socket of which not enough has come to tell what it speaks."""
+
+    def __init__(self, decide: Callable[[bytes], Spoken]) -> None:
+        self._decide = decide
+        self._first = b""
+        self._transport: asyncio.Transport | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a stream's transport
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._first += data
+        if len(self._first) < _DECIDED_AFTER or self._transport is None:
+            return
+        spoken = self._decide(self._first)
+        self._transport.set_protocol(spoken)
+        spoken.connection_made(self._transport)
+        spoken.data_received(self._first)
