@@ -15,6 +15,7 @@ import structlog
 
 from appliance.assembly.loops import make_loops
 from appliance.assembly.place import Place, find_place
+from appliance.assembly.store import etcd_face, store_folder
 from appliance.client.base import Client
 from appliance.client.kubeconfig import Access, write_kubeconfig
 from appliance.config.schema import Config
@@ -55,7 +56,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
     credentials = _credentials(config, place, clock)
     async with AsyncExitStack() as stack:
         options = StoreOptions(ephemeral_prefixes=(NODE_LEASES,))
-        store = await SqlStore.open(config.data / "server" / "db" / "state.db", options, clock)
+        store = await SqlStore.open(store_folder(config) / "state.db", options, clock)
         stack.push_async_callback(store.close)
         control = ControlOptions(
             service_cidr=config.service_cidr,
@@ -83,6 +84,8 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         server = await _serve(config, parts, credentials)
         stack.push_async_callback(server.stop)
         await bootstrap(client, control)
+        if config.etcd_listen_client_urls:
+            await stack.enter_async_context(etcd_face(config, store, clock))
         _write_kubeconfigs(config, credentials, server.port)
         loops.start(tasks)
         if not config.disable_agent:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["text", "int", "bool", "list", "seconds"]
-Role = Literal["server", "agent"]
+Role = Literal["server", "agent", "store"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +29,17 @@ class Key:
 
 _SERVER: tuple[Role, ...] = ("server",)
 _AGENT: tuple[Role, ...] = ("agent",)
+_STORE: tuple[Role, ...] = ("store",)
+_ALL: tuple[Role, ...] = ("server", "agent", "store")
 
 KEYS: tuple[Key, ...] = (
-    Key(name="data-dir", kind="text", default="/var/lib/appliance", help="Folder for all state."),
+    Key(
+        name="data-dir",
+        kind="text",
+        default="/var/lib/appliance",
+        help="Folder for all state.",
+        roles=_ALL,
+    ),
     Key(name="token", kind="text", default="", help="Secret that joins nodes; see token-file."),
     Key(name="token-file", kind="text", default="", help="File that holds the token."),
     Key(
@@ -167,13 +175,56 @@ KEYS: tuple[Key, ...] = (
         help="How often manifest-path is read again, such as 20s.",
     ),
     Key(
-        name="log-format", kind="text", default="text", help="Log lines.", choices=("text", "json")
+        name="etcd-listen-client-urls",
+        kind="text",
+        default="http://127.0.0.1:2379",
+        help="Where etcd clients reach the store; empty turns it off. Give it to insist on it.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="listen-client-urls",
+        kind="text",
+        default="http://127.0.0.1:2379",
+        help="Where clients are served; several are separated by commas.",
+        roles=_STORE,
+    ),
+    Key(
+        name="advertise-client-urls",
+        kind="text",
+        default="",
+        help="Where clients are told to find us (default: listen-client-urls).",
+        roles=_STORE,
+    ),
+    Key(
+        name="name",
+        kind="text",
+        default="default",
+        help="Name of this member.",
+        roles=_STORE,
+    ),
+    Key(name="cert-file", kind="text", default="", help="Certificate for https.", roles=_STORE),
+    Key(name="key-file", kind="text", default="", help="Its key.", roles=_STORE),
+    Key(
+        name="trusted-ca-file",
+        kind="text",
+        default="",
+        help="Let in only clients with a certificate of this CA.",
+        roles=_STORE,
+    ),
+    Key(
+        name="log-format",
+        kind="text",
+        default="text",
+        help="Log lines.",
+        roles=_ALL,
+        choices=("text", "json"),
     ),
     Key(
         name="log-level",
         kind="text",
         default="info",
         help="Least level that is logged.",
+        roles=_ALL,
         choices=("debug", "info", "warning", "error"),
     ),
 )

@@ -6,8 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.config.problems import Problem
+from appliance.config.urls import listen_urls
 
 _MAX_PORT = 65535
+_HTTPS_REMEDY = {
+    "listen-client-urls": "https needs cert-file and key-file",
+    # A node's certificate would open it, and the store holds every secret.
+    "etcd-listen-client-urls": "must be http, and is best kept on 127.0.0.1",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,13 @@ class Config:
     proxy_mode: str = "auto"
     manifest_path: str = ""
     file_check_frequency: float = 20.0
+    etcd_listen_client_urls: str = "http://127.0.0.1:2379"
+    listen_client_urls: str = "http://127.0.0.1:2379"
+    advertise_client_urls: str = ""
+    name: str = "default"
+    cert_file: str = ""
+    key_file: str = ""
+    trusted_ca_file: str = ""
     log_format: str = "text"
     log_level: str = "info"
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +89,7 @@ class Config:
         ):
             if text and not _is_address(text):
                 found.append(self._problem(key, text, "must be an IP address"))
-        found += self._dns_faults()
+        found += self._dns_faults() + self._url_faults()
         try:
             int(self.write_kubeconfig_mode, 8)
         except ValueError:
@@ -94,6 +107,27 @@ class Config:
             remedy = f"must be an address in service-cidr {self.service_cidr}"
             return [self._problem("cluster-dns", self.cluster_dns, remedy)]
         return []
+
+    def _url_faults(self) -> list[Problem]:
+        found: list[Problem] = []
+        for key, text in (
+            ("etcd-listen-client-urls", self.etcd_listen_client_urls),
+            ("listen-client-urls", self.listen_client_urls),
+            ("advertise-client-urls", self.advertise_client_urls),
+        ):
+            try:
+                urls = listen_urls(text)
+            except ValueError as wrong:
+                found.append(self._problem(key, text, str(wrong)))
+                continue
+            if any(url.scheme == "https" for url in urls) and key in _HTTPS_REMEDY:
+                if key == "listen-client-urls" and self.cert_file and self.key_file:
+                    continue
+                found.append(self._problem(key, text, _HTTPS_REMEDY[key]))
+        if self.role == "store" and not self.listen_client_urls:
+            remedy = "must name an address such as http://127.0.0.1:2379"
+            found.append(self._problem("listen-client-urls", "", remedy))
+        return found
 
     def _problem(self, key: str, value: str, remedy: str) -> Problem:
         return Problem(key, value, self.origins.get(key, "default"), remedy)

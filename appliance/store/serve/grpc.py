@@ -24,7 +24,8 @@ from appliance.store.serve import hpack
 from appliance.store.serve.calls import Caller, Method, Methods, Streaming, Unary
 from appliance.store.serve.frames import Code, ConnectionFault
 from appliance.store.serve.framing import Assembler, framed, timeout_s
-from appliance.store.serve.http2 import Connection, Data, Drained, Event, Opened, Reset
+from appliance.store.serve.http2 import Connection
+from appliance.store.serve.http2_events import Data, Drained, Event, Opened, Reset
 from appliance.store.serve.status import Refused, Status, refusal, trailers
 from appliance.store.serve.wire import Message, WireError
 

@@ -11,11 +11,11 @@ Source: RFC 9113.
 
 import struct
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from appliance.store.serve import frames, hpack
 from appliance.store.serve.frames import Code, ConnectionFault, frame
 from appliance.store.serve.hpack import Header
+from appliance.store.serve.http2_events import Data, Drained, Event, Opened, Reset
 from appliance.store.serve.outflow import Outflow, Outgoing
 
 STREAM_WINDOW = 1 << 20
@@ -24,37 +24,6 @@ MAX_STREAMS = 4096
 MAX_HEADER_BYTES = 16 << 10
 _MAX_UNREAD_CONTROL = 1 << 20
 _MAX_RESETS = 1000  # streams that a client may open and reset while nothing is answered
-
-
-class Opened(NamedTuple):
-    """A stream with its headers; `ended`: nothing else will come."""
-
-    stream_id: int
-    headers: tuple[Header, ...]
-    ended: bool
-
-
-class Data(NamedTuple):
-    """Bytes of a stream; `ended`: the last ones."""
-
-    stream_id: int
-    data: bytes
-    ended: bool
-
-
-class Reset(NamedTuple):
-    """The peer gave the stream up."""
-
-    stream_id: int
-
-
-class Drained(NamedTuple):
-    """Little is left queued for the stream: whoever waits may send more."""
-
-    stream_id: int
-
-
-Event = Opened | Data | Reset | Drained
 
 
 @dataclass(slots=True)

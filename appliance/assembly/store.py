@@ -1,0 +1,124 @@
+"""The store in front of etcd clients: alone (`appliance store`), and as a master's second face.
+
+Alone it keeps history until clients compact it, as etcd does. On a master, clients see what the
+API server keeps under /registry.
+"""
+
+import json
+import random
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from appliance.config.schema import Config
+from appliance.config.urls import ListenUrl, listen_urls
+from appliance.kit.atomicfile import write_atomic
+from appliance.kit.clock import Clock, SystemClock
+from appliance.kit.tasks import Tasks
+from appliance.store.base import Store
+from appliance.store.options import StoreOptions
+from appliance.store.serve.identity import Identity
+from appliance.store.serve.server import EtcdServer
+from appliance.store.sql.store import SqlStore
+
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def store_alone(config: Config, tasks: Tasks) -> AsyncIterator[None]:
+    """Run the store for etcd clients until the context ends."""
+    del tasks  # what runs belongs to the server and the store
+    clock = SystemClock()
+    folder = store_folder(config)
+    async with AsyncExitStack() as stack:
+        store = await SqlStore.open(folder / "state.db", StoreOptions(keep_history_s=0), clock)
+        stack.push_async_callback(store.close)
+        urls = config.listen_client_urls
+        identity = _identity(folder, config.name, config.advertise_client_urls or urls)
+        server = EtcdServer(store, identity, clock)
+        stack.push_async_callback(server.stop)
+        tls = (
+            _tls(config.cert_file, config.key_file, config.trusted_ca_file)
+            if config.cert_file
+            else None
+        )
+        await _listen(server, listen_urls(urls), tls)
+        yield
+
+
+@asynccontextmanager
+async def etcd_face(config: Config, store: Store, clock: Clock) -> AsyncIterator[None]:
+    """Let etcd clients at a master's store.
+
+    The default address is taken if it is free: several masters on one host need not be told
+    apart. An address that was asked for must be had.
+    """
+    urls = listen_urls(config.etcd_listen_client_urls)
+    asked = config.origins.get("etcd-listen-client-urls", "default") != "default"
+    identity = _identity(store_folder(config), "default", config.etcd_listen_client_urls)
+    server = EtcdServer(store, identity, clock)
+    try:
+        await _listen(server, urls, None)
+    except OSError as error:
+        await server.stop()
+        if asked:
+            raise
+        log.warning(
+            "no etcd clients are served: the default address is taken",
+            urls=config.etcd_listen_client_urls,
+            why=str(error),
+            remedy="choose one with --etcd-listen-client-urls",
+        )
+    try:
+        yield
+    finally:
+        await server.stop()
+
+
+def store_folder(config: Config) -> Path:
+    """Where the store's file is, alone or not."""
+    return config.data / "server" / "db"
+
+
+async def _listen(
+    server: EtcdServer, urls: tuple[ListenUrl, ...], tls: ssl.SSLContext | None
+) -> None:
+    for url in urls:
+        port = await server.listen(url.host, url.port, tls if url.scheme == "https" else None)
+        log.info("etcd clients are served", url=f"{url.scheme}://{url.host}:{port}")
+        if url.is_open:
+            log.warning(
+                "whoever reaches this address can read and write the store",
+                url=f"{url.scheme}://{url.host}:{port}",
+                remedy="use https with trusted-ca-file, or 127.0.0.1",
+            )
+
+
+def _tls(cert_file: str, key_file: str, ca_file: str) -> ssl.SSLContext:
+    """TLS for listeners; with a CA, clients must have a certificate of it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(cert_file, key_file)
+    if ca_file:
+        context.load_verify_locations(ca_file)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _identity(folder: Path, name: str, client_urls: str) -> Identity:
+    """Ids are drawn once and kept beside the store: clients notice when they change."""
+    file = folder / "member.json"
+    if not file.exists():
+        rng = random.SystemRandom()
+        drawn = {"cluster_id": rng.getrandbits(64) | 1, "member_id": rng.getrandbits(64) | 1}
+        write_atomic(file, json.dumps(drawn).encode())
+    ids = json.loads(file.read_text())
+    return Identity(
+        cluster_id=int(ids["cluster_id"]),
+        member_id=int(ids["member_id"]),
+        name=name,
+        client_urls=tuple(part.strip() for part in client_urls.split(",") if part.strip()),
+    )

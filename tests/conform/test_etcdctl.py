@@ -1,0 +1,204 @@
+"""Stock etcdctl says the same of our endpoint as of a real etcd.
+
+Each story is a list of commands. Its text, errors and exit codes are compared side by side with
+Debian's etcd where that is installed; what a story must show stands here as well, so that it
+means something without.
+"""
+
+import asyncio
+import contextlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conform.etcd_endpoints import ETCD, ETCDCTL, Etcdctl, Said, ours, real
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(ETCDCTL is None, reason="etcdctl is not installed (etcd-client)"),
+]
+
+Command = tuple[str, ...] | tuple[tuple[str, ...], str]
+
+STORIES: dict[str, list[Command]] = {
+    "keys": [
+        ("put", "a", "1"),
+        ("put", "b", "2"),
+        ("put", "a", "3", "--prev-kv"),
+        ("get", "a"),
+        ("get", "a", "-w", "json"),
+        ("get", "a", "--rev=2"),
+        ("get", "", "--prefix"),
+        ("get", "a", "c", "-w", "fields"),
+        ("get", "--from-key", "b", "--print-value-only"),
+        ("get", "", "--prefix", "--keys-only", "--order=DESCEND"),
+        ("get", "", "--prefix", "--sort-by=MODIFY", "--order=ASCEND"),
+        ("get", "", "--prefix", "--limit=1", "-w", "json"),
+        ("get", "", "--prefix", "--count-only", "-w", "json"),
+        ("get", "nothing"),
+        ("del", "a", "--prev-kv"),
+        ("del", "a"),
+        ("del", "", "--prefix"),
+        ("put", "a", "again"),
+        ("get", "a", "-w", "json"),
+    ],
+    "refused": [
+        ("get", "a", "--rev=99"),
+        ("put", "a", "x", "--lease=123"),
+        ("put", "a", "--ignore-value"),
+        ("put", "a", "x", "--ignore-lease"),
+        ("put", "", "x"),
+        ("compaction", "99"),
+        ("lease", "revoke", "123"),
+        ("lease", "keep-alive", "--once", "123"),
+        ("lease", "timetolive", "123"),
+    ],
+    "history": [
+        ("put", "a", "1"),
+        ("put", "a", "2"),
+        ("put", "a", "3"),
+        ("compaction", "3"),
+        ("get", "a", "--rev=2"),
+        ("get", "a", "--rev=3"),
+        ("compaction", "3"),
+        ("defrag", "--command-timeout=20s"),
+    ],
+    "transactions": [
+        ("put", "a", "1"),
+        (("txn",), 'value("a") = "1"\nmod("b") = "0"\n\nput a 2\nput b new\nget a\n\nget b\n\n'),
+        (("txn",), 'version("a") > "7"\n\nput a x\n\nget a\ndel b\nget b\n\n'),
+        (("txn",), 'create("a") < "1"\n\n\nput c nested\n\n'),
+        (("txn",), "\nput k 1\nput k 2\n\n\n"),
+        (("txn",), "\n\n\n"),
+        ("get", "", "--prefix", "-w", "json"),
+    ],
+    "leases": [
+        ("lease", "grant", "600", "-w", "json"),
+        ("lease", "list"),
+    ],
+    "the member": [
+        ("endpoint", "health"),
+        ("alarm", "list"),
+        ("member", "remove", "1234"),
+        ("member", "promote", "1234"),
+        ("move-leader", "1234"),
+    ],
+}
+
+
+def _split(command: Command) -> tuple[tuple[str, ...], str]:
+    if isinstance(command[0], tuple):
+        return command[0], str(command[1])
+    return tuple(str(part) for part in command), ""
+
+
+def _comparable(said: Said) -> Said:
+    """Leave out what differs between any two clusters: ids, addresses, times."""
+
+    def plain(text: str) -> str:
+        for found, put in (
+            (r'"(cluster_id|member_id|raft_term|ID)":-?\d+', r'"\1":0'),
+            (r'^"(ClusterID|MemberID|RaftTerm)" : \d+', r'"\1" : 0'),
+            (r"(http://)?127\.0\.0\.1:\d+", "ENDPOINT"),
+            (r"took = \S+", "took = T"),
+            (r"^[0-9a-f]{16}$", "LEASE"),
+            (r"[0-9a-f]{15,16}(?= |$)", "ID"),
+        ):
+            text = re.sub(found, put, text, flags=re.MULTILINE)
+        return text
+
+    return Said(said.code, plain(said.out), plain(said.err))
+
+
+async def _tell(url: str, story: list[Command]) -> list[tuple[str, Said]]:
+    etcdctl = Etcdctl(url)
+    told = []
+    for command in story:
+        argv, stdin = _split(command)
+        told.append((" ".join(argv), _comparable(await etcdctl(*argv, stdin=stdin))))
+    return told
+
+
+@pytest.mark.skipif(ETCD is None, reason="no real etcd to compare with (etcd-server)")
+@pytest.mark.parametrize("name", STORIES)
+async def test_the_same_is_said_as_of_a_real_etcd(name: str, tmp_path: Path) -> None:
+    async with ours(tmp_path) as ours_url, real(tmp_path) as real_url:
+        story = STORIES[name]
+        told = await asyncio.gather(_tell(ours_url, story), _tell(real_url, story))
+    for (command, of_us), (_, of_etcd) in zip(*told, strict=True):
+        assert (command, of_us) == (command, of_etcd)
+
+
+async def test_a_lease_takes_its_keys_along(tmp_path: Path) -> None:
+    async with ours(tmp_path) as url:
+        etcdctl = Etcdctl(url)
+        granted = await etcdctl("lease", "grant", "600", "-w", "json")
+        lease = f"{json.loads(granted.out)['ID']:x}"
+        await etcdctl("put", "a", "1", f"--lease={lease}")
+        left = await etcdctl("lease", "timetolive", lease, "--keys")
+        assert left.out.startswith(f"lease {lease.zfill(16)} granted with TTL(600s), remaining(")
+        assert left.out.endswith("attached keys([a])\n")
+        renewed = await etcdctl("lease", "keep-alive", "--once", lease)
+        assert renewed.out == f"lease {lease.zfill(16)} keepalived with TTL(600)\n"
+        assert (await etcdctl("lease", "revoke", lease)).code == 0
+        assert (await etcdctl("get", "a")).out == ""
+
+
+async def test_a_watch_tells_the_past_then_the_present(tmp_path: Path) -> None:
+    async with ours(tmp_path) as url:
+        etcdctl = Etcdctl(url)
+        for value in ("1", "2"):
+            await etcdctl("put", "a", value)
+        watch = await etcdctl.start("watch", "--rev=2", "--prev-kv", "--prefix", "a")
+        assert watch.stdout is not None
+
+        async def lines(count: int) -> list[str]:
+            assert watch.stdout is not None
+            return [(await watch.stdout.readline()).decode().strip() for _ in range(count)]
+
+        try:
+            async with asyncio.timeout(10):
+                assert await lines(8) == ["PUT", "a", "1", "PUT", "a", "1", "a", "2"]
+                await etcdctl("del", "a")
+                assert await lines(5) == ["DELETE", "a", "2", "a", ""]
+        finally:
+            watch.kill()
+            await watch.communicate()
+
+
+async def test_a_watch_of_what_is_compacted_ends_with_the_revision(tmp_path: Path) -> None:
+    async with ours(tmp_path) as url:
+        etcdctl = Etcdctl(url)
+        for value in ("1", "2", "3"):
+            await etcdctl("put", "a", value)
+        await etcdctl("compaction", "4")
+        said = await etcdctl("watch", "--rev=2", "a")
+        assert "required revision has been compacted" in said.err + said.out
+        assert said.code != 0 or "watch was canceled" in said.out + said.err
+
+
+async def test_locks_and_elections_are_held_one_after_the_other(tmp_path: Path) -> None:
+    async with ours(tmp_path) as url:
+        etcdctl = Etcdctl(url)
+        first = await etcdctl.start("lock", "resource")
+        assert first.stdout is not None
+        key = (await first.stdout.readline()).decode().strip()
+        assert key.startswith("resource/")
+        second = asyncio.create_task(etcdctl("lock", "resource", "echo", "mine"))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(second), 0.3)
+        assert not second.done()
+        first.terminate()
+        await first.communicate()
+        assert (await second).out == "mine\n"
+
+
+async def test_a_status_that_kubernetes_can_read(tmp_path: Path) -> None:
+    async with ours(tmp_path) as url:
+        status = json.loads((await Etcdctl(url)("endpoint", "status", "-w", "json")).out)
+    answer = status[0]["Status"]
+    assert answer["version"].startswith("3.6.")
+    assert answer["leader"] == answer["header"]["member_id"] == 0xA1
+    assert answer["dbSize"] > 0
