@@ -65,7 +65,7 @@ class Parts:
 
 def build_app(parts: Parts) -> FastAPI:
     """Put the API server together."""
-    metrics = Metrics(parts.metrics or CollectorRegistry())
+    metrics = Metrics(parts.metrics or CollectorRegistry(), parts.registry.counts)
     app = FastAPI(
         title="appliance",
         openapi_url=None,  # the API has documents of its own, made from the kinds

@@ -4,20 +4,55 @@ Names and labels are upstream's, so that its dashboards work. Bounded by: labels
 resources of the table of kinds and status codes only, never names.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from collections.abc import Callable, Iterable, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+from typing_extensions import override
 
 from appliance.api.kinds.table import by_resource
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.target import Target
+from appliance.control.registry.base import KindCounts
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class _Caches(Collector):
+    """Figures of the watch caches, read when somebody asks for them."""
+
+    def __init__(self, counts: Callable[[], Sequence[KindCounts]]) -> None:
+        self._counts = counts
+
+    @override
+    def collect(self) -> Iterable[Metric]:
+        labels = ("group", "resource")
+        objects = GaugeMetricFamily("apiserver_resource_objects", "Objects stored.", labels=labels)
+        watchers = GaugeMetricFamily("apiserver_watchers", "Open watches.", labels=labels)
+        cut = CounterMetricFamily(
+            "apiserver_terminated_watchers", "Watches that could not keep up.", labels=labels
+        )
+        reloads = CounterMetricFamily(
+            "apiserver_watch_cache_reloads", "Times that a cache had to load anew.", labels=labels
+        )
+        for kind in self._counts():
+            key = (kind.group, kind.plural)
+            objects.add_metric(key, kind.objects)
+            watchers.add_metric(key, kind.watchers)
+            cut.add_metric(key, kind.watchers_cut)
+            reloads.add_metric(key, kind.reloads)
+        return (objects, watchers, cut, reloads)
 
 
 class Metrics:
     """Counts requests into `registry`, which other rooms may add their own to."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, counts: Callable[[], Sequence[KindCounts]]
+    ) -> None:
+        registry.register(_Caches(counts))
         self._registry = registry
         self._total = Counter(
             "apiserver_request",  # the library appends _total

@@ -3,7 +3,7 @@
 `control/http` and `control/local` call a `Registry`; nobody else writes Kubernetes keys.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol
 
@@ -80,6 +80,20 @@ class Query:
     bookmarks: bool = False
     initial_events: bool | None = None
     """sendInitialEvents: ADDED for what exists, then a bookmark that says so (KEP-3157)."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindCounts:
+    """How much there is of a kind, for metrics."""
+
+    plural: str
+    group: str
+    objects: int
+    watchers: int
+    watchers_cut: int
+    """Since the start: watchers that did not keep up, or whose history went."""
+    reloads: int
+    """Since the start: times that the cache had to load anew."""
 
 
 class Watch(Protocol[T]):
@@ -184,4 +198,8 @@ class Registry(Protocol):
         self, kind: Kind[T], query: Query, *, options: DeleteOptions, call: Call
     ) -> StoredPage[T]:
         """Delete all that match and return them."""
+        ...
+
+    def counts(self) -> Sequence[KindCounts]:
+        """Figures of the kinds that were asked for so far."""
         ...

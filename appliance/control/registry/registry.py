@@ -9,6 +9,7 @@ One per process, made by `assembly`; start of life: nothing runs until a kind is
 
 import asyncio
 import random
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,7 +23,7 @@ from appliance.client.base import PatchType
 from appliance.control.access.admission import default_chain
 from appliance.control.options import DEFAULTS, ControlOptions
 from appliance.control.registry.applying import apply
-from appliance.control.registry.base import Call, Query, Stored, StoredPage
+from appliance.control.registry.base import Call, KindCounts, Query, Stored, StoredPage
 from appliance.control.registry.binding import bind, evict
 from appliance.control.registry.creating import create
 from appliance.control.registry.deleting import delete
@@ -209,6 +210,10 @@ class StoreRegistry:
             metas = [item.obj.metadata for item in page.items[start : start + _AT_ONCE]]
             await asyncio.gather(*(self._gone(kind, m, options, call=call) for m in metas))
         return page
+
+    def counts(self) -> Sequence[KindCounts]:
+        """Figures of the kinds that were asked for so far."""
+        return self._storage.counts()
 
     def mutated(self) -> tuple[str, ...]:
         """Cached objects that somebody changed instead of cloning: for tests, must be empty."""

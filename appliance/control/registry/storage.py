@@ -12,7 +12,7 @@ from typing import Any
 from appliance.api import errors
 from appliance.api.kind import Kind, T
 from appliance.control.options import ControlOptions
-from appliance.control.registry.base import Stored
+from appliance.control.registry.base import KindCounts, Stored
 from appliance.control.registry.encoding import from_store, key_of, store_key, to_store
 from appliance.control.registry.expiring import Leases
 from appliance.control.registry.refusals import Unclassified
@@ -77,6 +77,10 @@ class Storage:
         # a count of one key is the cheapest question whose answer carries the revision
         found = await self._store.range(Range(key=b"/registry", count_only=True))
         return found.revision
+
+    def counts(self) -> list[KindCounts]:
+        """Figures of each cache, for metrics."""
+        return [cache.counts() for cache in self._caches.values()]
 
     def mutated(self) -> list[str]:
         """Keys of cached objects that somebody changed: for tests, it must be empty."""

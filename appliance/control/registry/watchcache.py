@@ -28,7 +28,7 @@ from appliance.api.errors import Expired
 from appliance.api.kind import Kind, T
 from appliance.client.base import EventType
 from appliance.control.options import ControlOptions
-from appliance.control.registry.base import Stored, StoredEvent
+from appliance.control.registry.base import KindCounts, Stored, StoredEvent
 from appliance.control.registry.encoding import at_revision, from_store, object_key
 from appliance.control.registry.selection import Selection
 from appliance.kit import jsonio
@@ -78,6 +78,7 @@ class Backlog(Generic[T]):
     def __init__(self, selection: Selection[T], bound: int, *, bookmarks: bool) -> None:
         self.selection = selection
         self.bookmarks = bookmarks
+        self.was_cut = False
         self.after = 0
         """Changes up to this revision are none of the watcher's business."""
         self._bound = bound
@@ -114,6 +115,7 @@ class Backlog(Generic[T]):
         """End the watch with an error once what is queued has been read."""
         if self._failure is None:
             self._failure = failure
+        self.was_cut = True
         self._wake.set()
 
     def close(self) -> None:
@@ -163,6 +165,8 @@ class KindCache(Generic[T]):
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._ready = asyncio.Event()
         self._feed: Watcher | None = None
+        self._cut = 0
+        self._reloads = 0
 
     async def run(self) -> None:
         """Load, then follow the store; ends when the store cuts the watch (the owner restarts)."""
@@ -176,6 +180,7 @@ class KindCache(Generic[T]):
                 self._reset()
                 await self._live(past=False)
         except (store_errors.Compacted, store_errors.Overrun) as error:
+            self._reloads += 1
             log.warning("watch cache loads anew", kind=self.kind.plural, why=str(error))
         except asyncio.CancelledError:
             # the server stops: clients go on elsewhere from the revision they have
@@ -202,6 +207,17 @@ class KindCache(Generic[T]):
     def get(self, key: str) -> Stored[T] | None:
         """The object of that namespace/name."""
         return self._objects.get(key)
+
+    def counts(self) -> KindCounts:
+        """Figures for metrics."""
+        return KindCounts(
+            self.kind.plural,
+            self.kind.group,
+            len(self._objects),
+            len(self._watchers),
+            self._cut,
+            self._reloads,
+        )
 
     def mutated(self) -> list[str]:
         """Keys of objects that are no longer what was read from the store."""
@@ -232,6 +248,7 @@ class KindCache(Generic[T]):
 
     def detach(self, backlog: Backlog[T]) -> None:
         """Forget a watcher."""
+        self._cut += backlog.was_cut
         self._watchers.discard(backlog)
 
     def bookmarked(self) -> list[Backlog[T]]:

@@ -11,7 +11,7 @@ from appliance.control.access.authn import CertificatesAndTokens, StaticToken
 from appliance.control.http.app import Parts, build_app
 from appliance.control.http.health import Check
 from appliance.control.http.server import ApiServer
-from appliance.control.registry.base import User
+from appliance.control.registry.base import KindCounts, User
 from appliance.kit.clock import SystemClock
 from appliance.kit.pki import KeyPair, Subject, issue, new_ca
 
@@ -72,7 +72,7 @@ def store() -> Unready:
 async def server(pki: Pki, store: Unready) -> AsyncIterator[ApiServer]:
     authenticator = CertificatesAndTokens([StaticToken("t0ken", ADMIN)])
     parts = Parts(
-        registry=None,  # type: ignore[arg-type]  # nothing here asks for an object
+        registry=NoObjects(),  # type: ignore[arg-type]  # nothing here asks for an object
         authenticator=authenticator,
         checks=[Check("store", store)],
     )
@@ -90,13 +90,21 @@ async def server(pki: Pki, store: Unready) -> AsyncIterator[ApiServer]:
     await server.stop()
 
 
+class NoObjects:
+    """A registry that nobody asks for anything but its figures."""
+
+    def counts(self) -> tuple[KindCounts, ...]:
+        return (KindCounts("pods", "", 3, 2, 1, 0),)
+
+
 Client = Callable[..., httpx.AsyncClient]
 
 
 async def test_a_client_certificate_says_who_asks(server: ApiServer, pki: Pki) -> None:
     admin = Subject(common_name="root", organizations=("system:masters",), client=True)
     async with pki.client(server.port, pki.pair("admin", admin)) as client:
-        assert (await client.get("/metrics")).status_code == 200
+        shown = await client.get("/metrics")
+        assert 'apiserver_resource_objects{group="",resource="pods"} 3.0' in shown.text
     async with pki.client(server.port, pki.pair("jane", Subject(common_name="jane"))) as client:
         answer = await client.get("/metrics")
     assert answer.status_code == 403

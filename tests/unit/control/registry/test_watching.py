@@ -149,6 +149,9 @@ async def test_a_slow_watcher_is_cut_and_hears_of_it(small: StoreRegistry, call:
     assert len(await take(watch, 3)) == 3, "what was queued is still read"
     with pytest.raises(errors.Expired, match="fell 3 behind"):
         await anext(watch)
+    await watch.aclose()
+    (figures,) = [c for c in small.counts() if c.plural == "configmaps"]
+    assert (figures.objects, figures.watchers, figures.watchers_cut) == (1, 0, 1)
 
 
 async def test_a_cut_feed_loads_anew_and_tells_everybody(
@@ -165,6 +168,7 @@ async def test_a_cut_feed_loads_anew_and_tells_everybody(
     assert (await registry.get(CONFIG_MAP, "default", "a")).obj.metadata.name == "a"
     made = await create(registry, call, "b")
     assert await registry.get(CONFIG_MAP, "default", "b") is made
+    assert [c.reloads for c in registry.counts() if c.plural == "configmaps"] == [1]
 
 
 async def test_keys_without_a_past_are_served_from_now_on(clock: FakeClock, call: Call) -> None:
