@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from appliance.control.access.steps.base import Attempt, Lookup, Step
 from appliance.control.access.steps.namespaces import NamespaceLifecycle
+from appliance.control.access.steps.nodes import NodeRestriction
 from appliance.control.access.steps.nodetaints import DefaultTolerations, TaintNewNodes
 from appliance.control.access.steps.priorities import Priorities
 from appliance.control.access.steps.runtimeclasses import RuntimeClasses
@@ -16,6 +17,7 @@ def default_chain(lookup: Lookup, rng: random.Random) -> tuple[Step, ...]:
     return (
         NamespaceLifecycle(lookup),
         ServiceAccounts(lookup, rng),
+        NodeRestriction(),
         TaintNewNodes(),
         Priorities(),
         DefaultTolerations(),

@@ -15,6 +15,8 @@ from appliance.control.registry.base import User
 MASTERS = "system:masters"
 NODES = "system:nodes"
 NODE_PREFIX = "system:node:"
+NODE_LEASES = "kube-node-lease"
+"""Namespace of the nodes' heartbeats."""
 
 READ = frozenset({"get", "list", "watch"})
 _PUBLIC_PATHS = ("/healthz", "/livez", "/readyz", "/version")
@@ -72,8 +74,8 @@ def _path_allowed(user: User, asked: Attributes) -> bool:
 
 
 # What the agent of a node does, by (group, resource[/subresource]). Nodes and Leases are limited
-# to its own name below. Pods, Secrets and ConfigMaps of other nodes' pods stay readable until the
-# node rule knows which pod runs where.
+# to its own name below, and once more with the object in sight by `steps/nodes`. Secrets and
+# ConfigMaps of other nodes' pods stay readable until the node rule knows which pod runs where.
 _NODE_RULES: dict[tuple[str, str], frozenset[str]] = {
     ("", "pods"): READ | {"create", "delete"},
     ("", "pods/status"): frozenset({"get", "patch", "update"}),
@@ -99,9 +101,9 @@ def node_may(node: str, asked: Attributes) -> bool:
     rule = (asked.group, resource)
     if asked.verb not in _NODE_RULES.get(rule, ()):
         return False
-    if asked.resource == "leases" and asked.namespace != "kube-node-lease":
+    if asked.resource == "leases" and asked.namespace != NODE_LEASES:
         return False
-    # A create has no name in its URL; admission will compare the object's.
+    # A create has no name in its URL; `steps/nodes` compares the object's.
     writes = asked.verb not in READ and asked.verb != "create"
     return asked.name == node if writes and rule in _OWN_ONLY else True
 
