@@ -36,7 +36,7 @@ from appliance.store.base import (
 _RESTART = Backoff(base_s=0.05, maximum_s=5.0)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Moved(Exception):
     """The object was changed by another writer; `now` is its state, None if it is gone."""
 

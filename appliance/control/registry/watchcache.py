@@ -248,7 +248,9 @@ class KindCache(Generic[T]):
 
     def detach(self, backlog: Backlog[T]) -> None:
         """Forget a watcher."""
-        self._cut += backlog.was_cut
+        if backlog.was_cut:
+            backlog.was_cut = False
+            self._cut += 1
         self._watchers.discard(backlog)
 
     def bookmarked(self) -> list[Backlog[T]]:
