@@ -20,9 +20,10 @@ from appliance.node.pods.inputs import (
     volume_config_maps,
     volume_secrets,
 )
-from appliance.node.pods.spec import Surroundings
+from appliance.node.pods.spec import Surroundings, inside_volume
 from appliance.node.runtimes.base import Mount
 from appliance.node.volumes.base import Materials
+from appliance.node.volumes.folders import sub_path
 from appliance.node.volumes.mounter import Volumes
 
 HOST_RESOLV_CONF = Path("/etc/resolv.conf")
@@ -54,7 +55,7 @@ class Preparer:
             tokens=await self._inputs.tokens(pod),
             facts=self._facts_of(address),
         )
-        self._volumes.set_up(pod, materials)
+        await self._volumes.set_up(pod, materials)
 
     def write_network_files(self, pod: Pod, address: str) -> None:
         """resolv.conf and hosts, as soon as the address is known."""
@@ -73,6 +74,7 @@ class Preparer:
 
         Raises:
             EnvironmentFault: a variable can't be made.
+            SpecFault, VolumeFault: a subPath leads out of its volume.
         """
         inputs = self._inputs
         own = pod.metadata.namespace
@@ -86,11 +88,17 @@ class Preparer:
             kubernetes_host=self._options.kubernetes_host,
             kubernetes_port=self._options.kubernetes_port,
         )
+        variables = environment(pod, wish, sources, self._facts_of(address))
+        paths = self._volumes.paths(pod)
+        for mount in wish.volumeMounts:
+            inside = inside_volume(mount, dict(variables))
+            if inside and mount.name in paths:
+                sub_path(Path(paths[mount.name]), inside)
         return Surroundings(
             cluster_id=self._options.cluster_id,
-            volumes=self._volumes.paths(pod),
+            volumes=paths,
             files=self._files(pod, wish, attempt),
-            env=environment(pod, wish, sources, self._facts_of(address)),
+            env=variables,
             node_memory_bytes=self._facts.node_memory_bytes,
             image_user=image_user,
         )

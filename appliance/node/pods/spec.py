@@ -155,7 +155,7 @@ def _mounts(wish: ContainerWish, around: Surroundings, env: Mapping[str, str]) -
             raise SpecFault(
                 f'cannot find volume "{mount.name}" to mount into container "{wish.name}"'
             )
-        inside = _inside(mount, env)
+        inside = inside_volume(mount, env)
         made.append(
             Mount(
                 source=f"{source}/{inside}" if inside else source,
@@ -167,8 +167,12 @@ def _mounts(wish: ContainerWish, around: Surroundings, env: Mapping[str, str]) -
     return made
 
 
-def _inside(mount: VolumeMount, env: Mapping[str, str]) -> str:
-    """The path within the volume, which may not lead out of it."""
+def inside_volume(mount: VolumeMount, env: Mapping[str, str]) -> str:
+    """The path within the volume, "" for all of it.
+
+    Raises:
+        SpecFault: it leads out.
+    """
     inside = expand(mount.subPathExpr, env) if mount.subPathExpr else mount.subPath
     if inside.startswith("/") or ".." in inside.split("/"):
         raise SpecFault(f'subPath "{inside}" must stay within its volume')

@@ -1,8 +1,7 @@
 """emptyDir and hostPath.
 
 An emptyDir is a folder that anybody may write to, as containers run under any user; it lives as
-long as the pod. `medium: Memory` gets a folder on disk too: a tmpfs of ours would have to be
-mounted again after each reboot before the engine starts its containers.
+long as the pod. With `medium: Memory` the mounter has put memory under it.
 """
 
 import os
@@ -52,3 +51,19 @@ def host_path(source: HostPathVolumeSource) -> Path:
     if not path.exists():  # type "": engines make a folder of it, as kubelets do
         path.mkdir(parents=True, mode=0o755)
     return path
+
+
+def sub_path(volume: Path, inside: str) -> None:
+    """Make a folder within a volume where a `subPath` names nothing yet.
+
+    Raises:
+        VolumeFault: a link on the way leads out of the volume: containers write to volumes, and
+            could otherwise have any file of the host mounted.
+    """
+    root = volume.resolve()
+    path = (root / inside).resolve()
+    if path != root and root not in path.parents:
+        raise VolumeFault(f'subPath "{inside}" leads out of its volume')
+    if not path.exists():
+        path.mkdir(parents=True, mode=0o755)
+        path.chmod(ANYBODY)

@@ -8,11 +8,17 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import structlog
+
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.api.kinds.core.pod.volumes import Volume
+from appliance.api.quantity import value
 from appliance.node.volumes.base import Materials, PodFolder, VolumeFault, folder_of
 from appliance.node.volumes.folders import empty_dir, host_path
+from appliance.node.volumes.mounts import mount_tmpfs, unmount_all
 from appliance.node.volumes.projected import files_of, write_files
+
+log = structlog.get_logger(__name__)
 
 
 class Volumes:
@@ -25,7 +31,7 @@ class Volumes:
         """The pod's folder."""
         return folder_of(self._data_dir, pod)
 
-    def set_up(self, pod: Pod, materials: Materials) -> None:
+    async def set_up(self, pod: Pod, materials: Materials) -> None:
         """Make and fill every volume; harmless when they are there.
 
         Raises:
@@ -36,7 +42,7 @@ class Volumes:
         group = context.fsGroup if context is not None else None
         for volume in pod.spec.volumes:
             try:
-                self._set_up_one(folder, pod, volume, materials=materials, group=group)
+                await self._set_up_one(folder, pod, volume, materials=materials, group=group)
             except VolumeFault as fault:
                 text = f'MountVolume.SetUp failed for volume "{volume.name}" : {fault}'
                 raise VolumeFault(text) from fault
@@ -50,17 +56,24 @@ class Volumes:
         return {volume.name: str(_path(folder, volume)) for volume in pod.spec.volumes}
 
     async def tear_down(self, pod: Pod) -> None:
-        """Remove the pod's folder with all that is in it."""
-        await asyncio.to_thread(shutil.rmtree, self.folder(pod).root, ignore_errors=True)
+        """Remove the pod's folder with all that is in it.
+
+        Raises:
+            VolumeFault: something is mounted there and stays so; then nothing is removed.
+        """
+        await _remove(self.folder(pod).root)
 
     async def keep_only(self, uids: frozenset[str]) -> None:
         """Remove the folders of pods that are no more."""
-        root = self._data_dir / "pods"
-        names = [path for path in root.glob("*") if path.is_dir() and path.name not in uids]
-        for path in names:
-            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+        for path in _folders(self._data_dir / "pods"):
+            if path.name in uids:
+                continue
+            try:
+                await _remove(path)
+            except VolumeFault as fault:
+                log.warning("folder of an old pod stays", path=str(path), error=str(fault))
 
-    def _set_up_one(
+    async def _set_up_one(
         self,
         folder: PodFolder,
         pod: Pod,
@@ -73,9 +86,21 @@ class Volumes:
         if volume.hostPath is not None:
             host_path(volume.hostPath)
         elif _plugin(volume) == "empty-dir":
+            if volume.emptyDir is not None and volume.emptyDir.medium == "Memory":
+                limit = volume.emptyDir.sizeLimit
+                await mount_tmpfs(path, None if limit is None else value(limit))
             empty_dir(path, group)
         else:
             write_files(path, files_of(pod, volume, materials), group)
+
+
+async def _remove(root: Path) -> None:
+    await unmount_all(root)
+    await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
+
+
+def _folders(root: Path) -> list[Path]:
+    return [path for path in root.glob("*") if path.is_dir()]
 
 
 def _path(folder: PodFolder, volume: Volume) -> Path:

@@ -1,0 +1,67 @@
+"""Mounts on the host that belong to volumes: tmpfs for `emptyDir: {medium: Memory}`.
+
+Called by `mounter`. Before a pod's folder is removed, everything mounted beneath it is unmounted:
+removing files through a mount would delete what lies behind it, be it a tmpfs of ours or a disk
+that a privileged container mounted there.
+"""
+
+from pathlib import Path
+
+from appliance.kit.subproc import ProgramError, run
+from appliance.node.volumes.base import VolumeFault
+
+MOUNTINFO = Path("/proc/self/mountinfo")
+MOUNT_S = 10.0
+
+
+def mounts_under(root: Path, mountinfo: str) -> list[Path]:
+    """Mount points beneath a folder, the deepest first, out of /proc/self/mountinfo."""
+    inside = f"{root}/"
+    points = [_unescaped(line.split(" ")[4]) for line in mountinfo.splitlines() if line]
+    found = [Path(point) for point in points if point.startswith(inside)]
+    return sorted(found, key=lambda point: len(point.parts), reverse=True)
+
+
+async def unmount_all(root: Path) -> None:
+    """Unmount everything beneath a folder.
+
+    Raises:
+        VolumeFault: something can't be unmounted; nothing beneath the folder may be removed.
+    """
+    for point in mounts_under(root, _mountinfo()):
+        await _run(["umount", "--lazy", str(point)])
+
+
+async def mount_tmpfs(path: Path, size_bytes: int | None) -> None:
+    """Mount memory on a folder, unless it is there.
+
+    Raises:
+        VolumeFault: the kernel refuses.
+    """
+    if _is_there(path):
+        return
+    options = "mode=0777" if size_bytes is None else f"mode=0777,size={size_bytes}"
+    await _run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)])
+
+
+def _is_there(path: Path) -> bool:
+    path.mkdir(parents=True, exist_ok=True)
+    return path.is_mount()
+
+
+def _mountinfo() -> str:
+    return MOUNTINFO.read_text()
+
+
+async def _run(argv: list[str]) -> None:
+    try:
+        (await run(argv, timeout_s=MOUNT_S)).check()
+    except (ProgramError, TimeoutError, FileNotFoundError) as error:
+        raise VolumeFault(f"{' '.join(argv)}: {error}") from error
+
+
+def _unescaped(point: str) -> str:
+    """mountinfo writes blanks and the like as octal: `\\040`."""
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        point = point.replace(code, character)
+    return point
