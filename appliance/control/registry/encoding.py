@@ -16,11 +16,14 @@ from functools import cache
 from typing import Any
 
 import msgspec
+import structlog
 
 from appliance.api import codec
 from appliance.api.kind import Kind, T
 from appliance.control.registry.base import Stored
 from appliance.kit import jsonio
+
+log = structlog.get_logger(__name__)
 
 _UID = re.compile(rb',"uid":"[0-9a-f-]{36}"')
 """Before it stand only the kind and metadata's name, generateName and namespace; quotes inside
@@ -39,7 +42,7 @@ def store_key(kind: Kind[Any], key: str) -> bytes:
 
 def object_key(kind: Kind[Any], stored_key: bytes) -> str:
     """Turn a key of the store into namespace/name, or name."""
-    return stored_key[len(kind.storage_prefix()) :].decode()
+    return stored_key[len(kind.storage_prefix()) :].decode(errors="replace")
 
 
 def key_of(kind: Kind[Any], namespace: str, name: str) -> str:
@@ -59,6 +62,29 @@ def from_store(kind: Kind[T], value: bytes, revision: int) -> Stored[T]:
     obj: T = _decoder(kind.type).decode(value)
     obj.metadata.resourceVersion = str(revision)
     return Stored(obj, with_revision(value, obj, revision), revision)
+
+
+def readable(kind: Kind[T], value: bytes, revision: int, *, key: str) -> Stored[T] | None:
+    """Decode what the store holds; None, and a log line, for bytes that are no object.
+
+    The store has other doors: one broken key must not take the whole kind away.
+    """
+    try:
+        item = from_store(kind, value, revision)
+    except msgspec.DecodeError as error:
+        why = str(error)
+    else:
+        meta = item.obj.metadata
+        if key_of(kind, meta.namespace, meta.name) == key:
+            return item
+        why = f"it names itself {key_of(kind, meta.namespace, meta.name)}"
+    log.error(
+        "stored bytes are no object: left out until the key is written anew or deleted",
+        key=kind.storage_prefix() + key,
+        revision=revision,
+        why=why,
+    )
+    return None
 
 
 def with_revision(value: bytes, obj: Any, revision: int) -> bytes:

@@ -13,7 +13,14 @@ from appliance.api import errors
 from appliance.api.kind import Kind, T
 from appliance.control.options import ControlOptions
 from appliance.control.registry.base import KindCounts, Stored
-from appliance.control.registry.encoding import from_store, key_of, store_key, to_store
+from appliance.control.registry.encoding import (
+    from_store,
+    key_of,
+    object_key,
+    readable,
+    store_key,
+    to_store,
+)
 from appliance.control.registry.expiring import Leases
 from appliance.control.registry.refusals import Unclassified
 from appliance.control.registry.watchcache import KindCache
@@ -151,7 +158,11 @@ class Storage:
     async def page(self, kind: Kind[T], request: Range) -> tuple[list[Stored[T]], RangeResult]:
         """Read a past revision straight from the store."""
         found = await self._store.range(request)
-        return [from_store(kind, kv.value, kv.mod_revision) for kv in found.kvs], found
+        items = [
+            readable(kind, kv.value, kv.mod_revision, key=object_key(kind, kv.key))
+            for kv in found.kvs
+        ]
+        return [item for item in items if item is not None], found
 
     async def _commit(self, request: Txn, author: str) -> TxnResult:
         """Run a transaction; what the store refuses is told in its own words, as upstream does."""
@@ -183,4 +194,4 @@ def _moved(kind: Kind[Any], done: TxnResult) -> Moved:
     if not found.kvs:
         return Moved(None)
     kv = found.kvs[0]
-    return Moved(from_store(kind, kv.value, kv.mod_revision))
+    return Moved(readable(kind, kv.value, kv.mod_revision, key=object_key(kind, kv.key)))

@@ -29,7 +29,7 @@ from appliance.api.kind import Kind, T
 from appliance.client.base import EventType
 from appliance.control.options import ControlOptions
 from appliance.control.registry.base import KindCounts, Stored, StoredEvent
-from appliance.control.registry.encoding import at_revision, from_store, object_key
+from appliance.control.registry.encoding import at_revision, object_key, readable
 from appliance.control.registry.selection import Selection
 from appliance.kit import jsonio
 from appliance.store import errors as store_errors
@@ -272,7 +272,9 @@ class KindCache(Generic[T]):
         )
         for kv in found.kvs:
             key = object_key(self.kind, kv.key)
-            self._objects[key] = from_store(self.kind, kv.value, kv.mod_revision)
+            item = readable(self.kind, kv.value, kv.mod_revision, key=key)
+            if item is not None:
+                self._objects[key] = item
         self._keys = sorted(self._objects)
         self.revision = self.floor = revision or found.revision
 
@@ -309,13 +311,15 @@ class KindCache(Generic[T]):
         key = object_key(self.kind, event.kv.key)
         revision = event.kv.mod_revision
         old = self._objects.get(key)
-        if event.kind is EventKind.DELETE:
+        new = None
+        if event.kind is EventKind.PUT:
+            new = readable(self.kind, event.kv.value, revision, key=key)
+        if new is None:
             if old is None:
                 return None
             del self._objects[key]
             del self._keys[bisect_left(self._keys, key)]
             return Change(revision, old, None)
-        new = from_store(self.kind, event.kv.value, revision)
         if old is None:
             insort(self._keys, key)
         self._objects[key] = new

@@ -18,7 +18,7 @@ from appliance.control.registry.registry import StoreRegistry
 from appliance.control.registry.watching import KindWatch
 from appliance.kit import jsonio
 from appliance.kit.clock import FakeClock
-from appliance.store.base import Watcher, WatchRequest
+from appliance.store.base import Put, Txn, Watcher, WatchRequest
 from appliance.store.errors import Compacted, Overrun
 from appliance.store.hub import HubWatcher
 from appliance.store.memory import MemoryStore
@@ -185,6 +185,27 @@ async def test_keys_without_a_past_are_served_from_now_on(clock: FakeClock, call
             with pytest.raises(errors.NotFound):
                 await registry.get(CONFIG_MAP, "default", "a")
     await store.close()
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["at the start", "while running"])
+async def test_a_broken_key_takes_only_itself_away(
+    registry: StoreRegistry, call: Call, store: CutStore, warm: bool
+) -> None:
+    made = await create(registry, call, "a")
+    if not warm:
+        await registry.close()
+        registry = StoreRegistry(store, clock=FakeClock(), rng=random.Random(1))  # noqa: S311
+    watch = registry.watch(CONFIG_MAP, Query(resource_version=str(made.revision)))
+    for name, value in (("a", b'{"data":7}'), ("b", b"\xff"), ("\xff", b"{}")):
+        key = f"/registry/configmaps/default/{name}".encode("latin-1")
+        await store.txn(Txn(success=(Put(key=key, value=value),)))
+    await create(registry, call, "c")
+    assert shown(await take(watch, 2)) == [(DELETED, "a"), (ADDED, "c")]
+    page = await registry.list(CONFIG_MAP, Query(namespace="default"))
+    assert "c" in [i.obj.metadata.name for i in page.items]
+    with pytest.raises(errors.NotFound):
+        await registry.get(CONFIG_MAP, "default", "a")
+    await registry.close()
 
 
 async def test_bookmarks_come_about_once_a_minute(
