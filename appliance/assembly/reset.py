@@ -14,6 +14,7 @@ from appliance.node.network.wiring import Wiring
 from appliance.node.runtimes.base import Runtime, Unreachable
 from appliance.node.runtimes.detect import open_runtime
 from appliance.node.runtimes.marks import CLUSTER
+from appliance.node.volumes.mounts import unmount_all
 from appliance.proxy.backends.nftables import NftablesBackend
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ async def reset(config: Config, *, keep_data: bool) -> list[str]:
     await Wiring(place.cluster_id).clean_up()
     if not nft_usable():
         await NftablesBackend(place.cluster_id).clean_up()
+    await unmount_all(config.data)  # what is mounted in a volume is not ours to remove
     if not keep_data:
         shutil.rmtree(config.data)
     else:

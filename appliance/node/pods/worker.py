@@ -16,6 +16,7 @@ from appliance.kit.tasks import Tasks
 from appliance.node.pods import actions as do
 from appliance.node.pods.bell import Bell
 from appliance.node.pods.execute import Hands, Parts
+from appliance.node.pods.last_words import LastWords
 from appliance.node.pods.plan import Plan, plan
 from appliance.node.pods.probes import Probes, Watched
 from appliance.node.pods.status import Place, status
@@ -28,8 +29,6 @@ log = structlog.get_logger(__name__)
 ROUNDS_MAX = 50
 """Looks in a row; more would be a plan that does not come to rest."""
 PAUSES = Backoff(base_s=0.5, maximum_s=30.0)
-MESSAGE_MAX = 4096
-"""Bytes of a termination message that are shown, as the API has it."""
 
 
 class Worker:
@@ -49,6 +48,7 @@ class Worker:
         self._backing_off: dict[str, str] = {}
         self.container_ids: frozenset[str] = frozenset()
         """Of the last look: whose events are for this worker."""
+        self._words = LastWords(parts.runtime, parts.volumes)
         self._bell = Bell(tasks, parts.clock)
         self._hands = Hands(parts, self._memory, tasks=tasks, ring=self._bell.ring)
         self._probes = Probes(
@@ -157,7 +157,7 @@ class Worker:
             ending=self._ending,
             sandboxes=sandboxes,
             containers=containers,
-            messages={c.id: self._last_words(c) for c in seen if c.state is State.EXITED},
+            messages=await self._words.of(self._pod, seen),
         )
 
     def _adopt(self, seen: Sequence[Container]) -> None:
@@ -183,19 +183,6 @@ class Worker:
                     ready=True if before.ready else None,
                 ),
             )
-
-    def _last_words(self, dead: Container) -> str:
-        name = dead.marks.get(marks.CONTAINER_NAME, "")
-        if not name or name == marks.SANDBOX_NAME:
-            return dead.error
-        folder = self._parts.volumes.folder(self._pod)
-        path = folder.termination_log(name, marks.restart_count(dead.marks))
-        try:
-            with path.open("rb") as stream:
-                words = stream.read(MESSAGE_MAX)
-        except OSError:
-            return dead.error
-        return words.decode(errors="replace") or dead.error
 
     def _report(self, view: View, decision: Plan, now: float) -> None:
         place = Place(self._parts.options.node_ip, self._parts.engine)

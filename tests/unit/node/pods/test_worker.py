@@ -475,6 +475,25 @@ async def test_last_words_are_shown(stage: Stage) -> None:
         assert ended.message == "out of luck"
 
 
+@pytest.mark.parametrize(
+    ("policy", "code", "message"),
+    [("FallbackToLogsOnError", 1, "oh no"), ("FallbackToLogsOnError", 0, ""), ("File", 1, "")],
+)
+async def test_the_log_speaks_for_who_left_no_words(
+    stage: Stage, policy: str, code: int, message: str
+) -> None:
+    async with stage.workers() as workers:
+        workers.wish([pod(wish(terminationMessagePolicy=policy), restartPolicy="Never")])
+        await stage.settle()
+        web = await stage.running("web")
+        stage.runtime.say(web.id, "oh no")
+        stage.runtime.finish(web.id, code)
+        await stage.settle()
+        ended = stage.container().state.terminated
+        assert ended is not None
+        assert ended.message == message
+
+
 def write_into(stage: Stage, container_id: str, target: str, text: str) -> None:
     mounts = {m.target: m.source for m in stage.runtime.specs[container_id].mounts}
     Path(mounts[target]).write_text(text)
