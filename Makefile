@@ -6,13 +6,15 @@ DATA_DIR ?= /var/lib/appliance
 GOLDEN ?= ../shared/golden
 export RUNTIME DATA_DIR
 
-.PHONY: help setup install up down test lint fmt e2e bench golden
+.PHONY: help setup install dist up down test lint fmt e2e bench golden
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 setup:  ## Python environment from poetry.lock; quick when it is there
 	@scripts/setup
 install: setup  ## the same: afterwards the command is .venv/bin/appliance
+dist:  ## wheel and source archive, by Poetry, into dist/
+	@scripts/dist
 
 up: setup  ## a one-node cluster in the background with the guestbook (RUNTIME=auto|docker|podman)
 	@scripts/up
