@@ -1,5 +1,6 @@
 """What kubectl does with pods that really run: logs, waiting, deletion with and without grace."""
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ spec:
 
 
 def pod(name: str, code: str, *, python: str, restart: str = "Never", grace: int = 2) -> str:
-    quoted = "'" + code.replace("'", "''") + "'"
+    quoted = json.dumps(code)  # YAML would fold the line ends of any other style
     return POD.format(name=name, code=quoted, python=python, restart=restart, grace=grace)
 
 
@@ -46,7 +47,7 @@ def test_a_followed_log_comes_line_by_line_and_ends_with_the_container(
     cluster: Cluster, name: str, python: str
 ) -> None:
     code = "import time\nfor n in range(3): print('line', n); time.sleep(0.3)"
-    cluster.apply(pod(name, code.replace("\n", ";").replace(";for", "\nfor"), python=python))
+    cluster.apply(pod(name, code, python=python))
     eventually(lambda: cluster.get("pod", name)["status"]["phase"] in {"Running", "Succeeded"})
     assert cluster.kubectl("logs", "-f", name).splitlines() == ["line 0", "line 1", "line 2"]
     eventually(lambda: cluster.get("pod", name)["status"]["phase"] == "Succeeded")
