@@ -31,6 +31,8 @@ class KindWatch(Generic[T]):
             select(kind, query), options.watcher_backlog, bookmarks=query.bookmarks
         )
         self._attached = False
+        self._told = 0
+        """The newest revision that the client knows of."""
 
     def __aiter__(self) -> "KindWatch[T]":
         return self
@@ -39,11 +41,15 @@ class KindWatch(Generic[T]):
         if not self._attached:
             self._attached = True
             await self._attach()
-        return await self._backlog.take()
+        event = await self._backlog.take()
+        self._told = event.item.revision
+        return event
 
     def farewell(self) -> StoredEvent[T] | None:
-        """A last bookmark, so that a client of a quiet kind need not go on from far back."""
+        """A last bookmark, if it tells a client more than it knows: that much was not for it."""
         if not self._query.bookmarks or not self._backlog.is_caught_up:
+            return None
+        if self._cache.revision <= self._told:
             return None
         return StoredEvent(EventType.BOOKMARK, marker(self._cache.kind, self._cache.revision))
 
@@ -58,6 +64,7 @@ class KindWatch(Generic[T]):
         if not self._shows_what_exists():
             start = self._since or await self._storage.revision()
             self._cache.attach(self._backlog, start)
+            self._told = start
             return
         newest = await self._storage.revision()
         if self._since > newest:
@@ -72,6 +79,7 @@ class KindWatch(Generic[T]):
             end = marker(self._cache.kind, self._cache.revision, initial_end=True)
             self._backlog.fill([StoredEvent(EventType.BOOKMARK, end)])
         self._cache.attach(self._backlog, self._cache.revision)
+        self._told = self._cache.revision
 
     def _shows_what_exists(self) -> bool:
         if self._query.initial_events is not None:

@@ -235,10 +235,11 @@ async def test_bookmarks_come_about_once_a_minute(
 async def test_a_reader_that_had_all_is_told_where_it_stands(
     registry: StoreRegistry, call: Call
 ) -> None:
-    made = await create(registry, call, "a")
-    watch = registry.watch(CONFIG_MAP, Query(bookmarks=True))
+    await create(registry, call, "a")
+    watch = registry.watch(CONFIG_MAP, Query(namespace="default", bookmarks=True))
     assert watch.farewell() is None, "it has read nothing"
     await take(watch, 1)
+    made = await create(registry, call, "b", namespace="other")
     assert watch.farewell() is None, "who has not come back may not have sent what it took"
     reading = asyncio.ensure_future(anext(watch))
     await asyncio.sleep(0)
@@ -246,8 +247,12 @@ async def test_a_reader_that_had_all_is_told_where_it_stands(
     last = watch.farewell()
     assert last is not None
     assert (last.type, last.item.revision) == (EventType.BOOKMARK, made.revision)
-    await create(registry, call, "b")
+    await create(registry, call, "c")
     assert watch.farewell() is None, "there is more"
+    await take(watch, 1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(watch), 0.01)
+    assert watch.farewell() is None, "there is nothing to tell that it does not know"
 
 
 async def test_a_watch_list_says_where_the_list_ends(registry: StoreRegistry, call: Call) -> None:
