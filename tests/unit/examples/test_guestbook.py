@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from examples.guestbook.answers import wait
 from examples.guestbook.images import frontend
 from examples.guestbook.images.redis import arguments
 
@@ -91,3 +92,12 @@ def test_a_missing_redis_is_said_to_be_missing(url: str, monkeypatch: pytest.Mon
     with refused.value as answer:
         assert answer.code == 503
         assert "refused" in json.load(answer)["error"]
+
+
+def test_waiting_for_a_guestbook_ends_when_it_answers(redis: list[bytes], url: str) -> None:
+    assert wait(f"{url}/", deadline_s=5) == ""
+    assert redis
+
+
+def test_waiting_for_a_guestbook_gives_up_and_says_why() -> None:
+    assert "refused" in wait("http://127.0.0.1:1/", deadline_s=0)
