@@ -27,13 +27,11 @@ class DesiredPods:
     def load(self) -> list[Pod]:
         """The last wish; none if there is no file or it can't be read."""
         try:
-            raw = self._path.read_bytes()
+            pods = msgspec.json.decode(self._path.read_bytes(), type=list[Pod])
         except FileNotFoundError:
             return []
-        try:
-            pods = msgspec.json.decode(raw, type=list[Pod])
-        except msgspec.MsgspecError as error:
-            log.warning("last wish not understood", path=str(self._path), error=str(error))
+        except (OSError, msgspec.MsgspecError) as error:
+            log.warning("last wish not read", path=str(self._path), error=str(error))
             return []
         self._written = _essence(pods)
         return pods
@@ -41,8 +39,13 @@ class DesiredPods:
     def save(self, pods: Sequence[Pod]) -> None:
         """Keep the wish if it changed."""
         essence = _essence(pods)
-        if essence != self._written:
+        if essence == self._written:
+            return
+        try:
             write_atomic(self._path, jsonio.dumps(list(pods)))
+        except OSError as error:  # a full disk must not stop pods: the next change tries again
+            log.warning("last wish not kept", path=str(self._path), error=str(error))
+        else:
             self._written = essence
 
 

@@ -98,7 +98,10 @@ class RememberedInputs:
         self._save()
 
     def _save(self) -> None:
-        write_atomic(self._path, jsonio.dumps(self._kept))
+        try:
+            write_atomic(self._path, jsonio.dumps(self._kept))
+        except OSError as error:  # a full disk must not stop pods: the next change tries again
+            log.warning("inputs not kept", path=str(self._path), error=str(error))
 
 
 def _fall_back(table: Mapping[str, V], namespace: str, name: str, error: ApiError) -> V:
@@ -113,6 +116,6 @@ def _load(path: Path) -> Kept:
         return msgspec.json.decode(path.read_bytes(), type=Kept)
     except FileNotFoundError:
         return Kept()
-    except msgspec.MsgspecError as error:
-        log.warning("last inputs not understood", path=str(path), error=str(error))
+    except (OSError, msgspec.MsgspecError) as error:
+        log.warning("last inputs not read", path=str(path), error=str(error))
         return Kept()

@@ -78,11 +78,12 @@ class Reports:
                 try:
                     await self._send(uid, entry)
                     failures = 0
-                except (ApiError, OSError) as error:
+                except Exception as error:  # noqa: BLE001 - the top of the loop: no status may be lost
                     failures += 1
                     self._put_back(uid, entry)
                     pause = PAUSES.delay(failures)
-                    log.warning("status not written", error=str(error), again_in_s=pause)
+                    text = f"{type(error).__name__}: {error}"
+                    log.warning("status not written", error=text, again_in_s=pause)
                     await self._clock.sleep(pause)
 
     def _put_back(self, uid: str, entry: _Entry) -> None:

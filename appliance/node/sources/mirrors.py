@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from appliance.api.errors import AlreadyExists, ApiError, NotFound
+from appliance.api.errors import AlreadyExists, NotFound
 from appliance.api.kinds.core.node import NODE, Node
 from appliance.api.kinds.core.pod.kind import POD, Pod
 from appliance.api.kinds.core.pod.status import PodStatus
@@ -63,10 +63,11 @@ class Mirrors:
             try:
                 await self._put_right()
                 failures = 0
-            except ApiError as error:
+            except Exception as error:  # noqa: BLE001 - the top of the loop
                 failures += 1
                 pause = PAUSES.delay(failures)
-                log.warning("mirror pods not in step", error=str(error), again_in_s=pause)
+                text = f"{type(error).__name__}: {error}"
+                log.warning("mirror pods not in step", error=text, again_in_s=pause)
                 await self._clock.sleep(pause)
                 self._stir.set()
 

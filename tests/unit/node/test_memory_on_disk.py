@@ -98,3 +98,18 @@ def test_a_spoilt_file_is_as_good_as_none(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x00{")
     assert DesiredPods(tmp_path).load() == []
     assert list(RememberedInputs(AWAY, tmp_path).services("default")) == []
+
+
+async def test_a_disk_that_takes_nothing_stops_no_pod(tmp_path: Path) -> None:
+    spot = tmp_path / "file"
+    touch(spot)  # where a folder should be
+    blocked = spot / "x"
+    DesiredPods(blocked).save([pod()])
+    shelf = Shelf()
+    shelf.config_maps["cm"] = ConfigMap(data={"a": "1"})
+    found = await RememberedInputs(shelf, blocked).config_map("default", "cm")
+    assert found == ConfigMap(data={"a": "1"})
+
+
+def touch(path: Path) -> None:
+    path.touch()
