@@ -214,6 +214,12 @@ class GrpcConnection(asyncio.Protocol):
         self.flush_soon()
         return queued > _WAIT_BYTES and self._http2.await_drained(call.stream_id)
 
+    def answer(self, call: "_Call", data: bytes) -> None:
+        """Answer a unary call."""
+        self.forget(call)
+        self._http2.answer(call.stream_id, _HEAD, framed(data), _OK)
+        self.flush_soon()
+
     def end(self, call: "_Call", block: bytes, *, begun: bool) -> None:
         """Send the status."""
         self.forget(call)
@@ -281,9 +287,7 @@ class _Call:
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more."""
-        self._over = True
-        if self.timer is not None:
-            self.timer.cancel()
+        self._close()
         if self._task is not None:
             self._task.cancel()
 
@@ -326,8 +330,8 @@ class _Call:
         """Answer the one request."""
         answer = await method.handle(method.request.decode(data), self.caller)
         if not self._over:
-            self._begin()
-            self._connection.send(self, answer.encode())
+            self._close()
+            self._connection.answer(self, answer.encode())
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -356,7 +360,10 @@ class _Call:
             self._connection.begin(self)
 
     def _end(self, block: bytes) -> None:
+        self._close()
+        self._connection.end(self, block, begun=self._begun)
+
+    def _close(self) -> None:
         self._over = True
         if self.timer is not None:
             self.timer.cancel()
-        self._connection.end(self, block, begun=self._begun)

@@ -119,6 +119,13 @@ class Connection:
         else:
             self._out += frame(frames.HEADERS, frames.END_HEADERS, stream_id, block)
 
+    def answer(self, stream_id: int, head: bytes, data: bytes, trailers: bytes) -> None:
+        """The whole answer at once."""
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            self._outflow.answer(stream.outgoing, head, data, trailers)
+            self._settle()
+
     def send_data(self, stream_id: int, data: bytes) -> int:
         """Queue bytes; returns how many wait for the peer."""
         stream = self._streams.get(stream_id)

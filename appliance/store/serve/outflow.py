@@ -48,6 +48,27 @@ class Outflow:
         self.ended: list[int] = []
         """Streams whose trailers have been made."""
 
+    def answer(self, stream: Outgoing, head: bytes, data: bytes, trailers: bytes) -> None:
+        """Headers, one piece of data and the end: nearly every call, so in one step if it fits."""
+        size, stream_id = len(data), stream.stream_id
+        room = min(stream.window, self._window, self.frame_bytes)
+        if size > room or stream.queue or not self.writable:
+            self.control += frame(frames.HEADERS, frames.END_HEADERS, stream_id, head)
+            self.queue(stream, data)
+            self.end(stream, trailers)
+            return
+        stream.window -= size
+        self._window -= size
+        end = frames.END_HEADERS | frames.END_STREAM
+        self.control += b"".join(
+            (
+                frame(frames.HEADERS, frames.END_HEADERS, stream_id, head),
+                frame(frames.DATA, 0, stream_id, data),
+                frame(frames.HEADERS, end, stream_id, trailers),
+            )
+        )
+        self.ended.append(stream_id)
+
     def queue(self, stream: Outgoing, data: bytes) -> None:
         """Add bytes to a stream's answer."""
         stream.queue.append(memoryview(data))
