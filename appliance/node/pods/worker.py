@@ -76,15 +76,21 @@ class Worker:
         return self._memory
 
     def wish(self, pod: Pod, ending: Ending | None, *, remembered: bool = False) -> None:
-        """The newest wish; an ending can't be taken back, only be made sooner."""
+        """The newest wish; an ending can't be taken back, only be made sooner.
+
+        Most wishes say nothing new: each status that any pod of the node reports comes back in a
+        snapshot of them all. Only a change that matters wakes the worker.
+        """
+        matters = _matters(self._pod, pod) or ending != self._ending
         self._pod = pod
         if self._remembered and not remembered:
             self._remembered = False
             self._memory.last = pod.status
-            self._adopting = True
+            self._adopting = matters = True
         if ending is not None:
             self._ending = ending
-        self._bell.ring()
+        if matters:
+            self._bell.ring()
 
     def drop(self, ending: Ending) -> None:
         """Nobody wants the pod any more; an ending that has begun goes on."""
@@ -228,6 +234,16 @@ class Worker:
             await self._hands.carry_out(action, self._pod)
             if isinstance(action, do.TearDown):
                 self._gone = True
+
+
+def _matters(old: Pod, new: Pod) -> bool:
+    """Whether anything changed but a status that is our own."""
+    if old is new:
+        return False
+    was, now = old.metadata, new.metadata
+    if (was.labels, was.annotations) != (now.labels, now.annotations) or old.spec != new.spec:
+        return True
+    return bool(new.spec.readinessGates) and old.status.conditions != new.status.conditions
 
 
 def _is_about_to_attach(decision: Plan) -> bool:

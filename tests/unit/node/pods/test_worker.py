@@ -1,5 +1,6 @@
 """The life of pods on a node in memory: state of the world, not calls."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,14 @@ from appliance.api.kinds.core.pod.container import EnvVar, EnvVarSource
 from appliance.api.kinds.core.pod.handlers import ExecAction, Lifecycle, LifecycleHandler, Probe
 from appliance.api.kinds.core.references import ConfigMapKeySelector
 from appliance.node.runtimes import marks
-from appliance.node.runtimes.base import CreateFailed, ExecResult, StartFailed, State, Unreachable
+from appliance.node.runtimes.base import (
+    Container,
+    CreateFailed,
+    ExecResult,
+    StartFailed,
+    State,
+    Unreachable,
+)
 from tests.unit.node.stage import Stage, going, pod, true_conditions, wish
 
 
@@ -497,3 +505,33 @@ async def test_the_log_speaks_for_who_left_no_words(
 def write_into(stage: Stage, container_id: str, target: str, text: str) -> None:
     mounts = {m.target: m.source for m in stage.runtime.specs[container_id].mounts}
     Path(mounts[target]).write_text(text)
+
+
+async def test_a_wish_that_says_nothing_new_wakes_nobody(stage: Stage) -> None:
+    async with stage.workers() as workers:
+        workers.wish([pod(), pod(name="q", uid="u2")])
+        await stage.settle()
+        looks = count_looks(stage)
+        again = pod()
+        again.status = stage.status()
+        workers.wish([again, pod(name="q", uid="u2")])
+        await stage.settle()
+        assert looks == []
+        relabelled = pod()
+        relabelled.metadata.labels = {"a": "b"}
+        workers.wish([relabelled, pod(name="q", uid="u2")])
+        await stage.settle()
+        assert looks == ["u1"]
+
+
+def count_looks(stage: Stage) -> list[str]:
+    """Whose containers are looked at from now on."""
+    looks: list[str] = []
+    ask = stage.runtime.list
+
+    async def listen(wanted: Mapping[str, str]) -> Sequence[Container]:
+        looks.append(wanted.get(marks.POD_UID, ""))
+        return await ask(wanted)
+
+    stage.runtime.list = listen  # type: ignore[method-assign]
+    return looks
