@@ -39,6 +39,7 @@ class Cluster:
             "--cluster-cidr", self.cidr, "--service-cidr", self.services,
             "--runtime", runtime, "--runtime-endpoint", endpoint,
         ]  # fmt: skip
+        self.runtime = runtime
         self._engine = ["--runtime", runtime, "--runtime-endpoint", endpoint]
         self.process: subprocess.Popen[bytes] | None = None
 

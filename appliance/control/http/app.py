@@ -27,6 +27,7 @@ from appliance.control.http.resources import Resources, method_not_allowed, no_s
 from appliance.control.http.reviews import EXTRAS, Reviews
 from appliance.control.http.streams import Logs, NodeConnections
 from appliance.control.http.subresources import Subresources
+from appliance.control.http.upgrades import Upgrades
 from appliance.control.http.version import version_info
 from appliance.control.registry.base import Registry
 from appliance.kit import jsonio
@@ -57,7 +58,7 @@ class Parts:
     checks: Sequence[Check] = ()
     """Conditions of /readyz (and of /livez, where marked so)."""
     nodes: NodeConnections | None = None
-    """How logs are fetched; without it they answer with an error."""
+    """How logs are fetched and streams joined; without it they answer with an error."""
     metrics: CollectorRegistry | None = None
     unguarded: Mapping[str, Handle] = field(default_factory=dict)
     """Further pages, which see for themselves who asks."""
@@ -94,7 +95,10 @@ def _routes(parts: Parts, metrics: Metrics) -> Mapping[str, Handle]:
     resources = Resources(registry=parts.registry, clock=parts.clock)
     logs = Logs(registry=parts.registry, nodes=parts.nodes)
     subresources = Subresources(
-        registry=parts.registry, resources=resources, stream_logs=logs.handle
+        registry=parts.registry,
+        resources=resources,
+        stream_logs=logs.handle,
+        upgrade=Upgrades(registry=parts.registry, nodes=parts.nodes).handle,
     )
     reviews = Reviews(
         authorizer=parts.authorizer, authenticator=parts.authenticator, clock=parts.clock

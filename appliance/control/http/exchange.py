@@ -46,6 +46,8 @@ class Exchange:
     """What to tell the user, whatever is answered (Warning headers)."""
     started: bool = False
     """Whether the head of an answer has been sent."""
+    upgraded: bool = False
+    """Whether the connection speaks another protocol now."""
 
     def header(self, name: bytes) -> str:
         """A request header, or nothing."""

@@ -26,6 +26,7 @@ Handle = Callable[[Exchange], Awaitable[None]]
 IN_FLIGHT_MAX = 400
 """Requests for resources that are worked on at once, as upstream's default for reads. Each may
 hold a body of 3 MiB."""
+_STREAMS = {"log", "exec", "attach", "portforward"}
 _SLOW_S = 1.0  # a request that takes longer, streams aside, is worth a line in the log
 
 
@@ -58,6 +59,7 @@ class Observe:
             took_s = self._clock.monotonic() - started
             exchange: Exchange | None = scope.get(EXCHANGE)
             if exchange is not None:
+                code = 101 if exchange.upgraded else code
                 self._metrics.done(exchange.target, code, took_s)
                 if took_s > _SLOW_S and not _streams(exchange):
                     log.warning(
@@ -165,4 +167,4 @@ def certificate_of(scope: Scope) -> bytes | None:
 
 
 def _streams(exchange: Exchange) -> bool:
-    return exchange.target.verb == "watch" or exchange.target.subresource == "log"
+    return exchange.target.verb == "watch" or exchange.target.subresource in _STREAMS

@@ -15,7 +15,8 @@ from typing import Any, cast
 import structlog
 import uvicorn
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from appliance.kit.takeover import UpgradableProtocol
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +34,7 @@ class _Config(uvicorn.Config):
     stopping = False
 
 
-class _Protocol(HttpToolsProtocol):
+class _Protocol(UpgradableProtocol):
     """uvicorn's protocol, which also tells who the TLS peer is and when the server stops."""
 
     @override
@@ -48,13 +49,15 @@ class _Protocol(HttpToolsProtocol):
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(True) if tls is not None else None
         self._stopping = asyncio.Event()
-        self._extensions = {"tls": {"client_cert_der": certificate}, "shutdown": self._stopping}
+        self._extensions |= {
+            "tls": {"client_cert_der": certificate},
+            "shutdown": self._stopping,
+        }
 
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        cast("dict[str, Any]", self.scope)["extensions"] = self._extensions
 
     @override
     def on_headers_complete(self) -> None:
@@ -93,10 +96,6 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._first.cancel()
         self._stopping.set()
-
-    @override
-    def _unsupported_upgrade_warning(self) -> None:
-        """The handler answers such requests; a log line for each adds nothing."""
 
 
 class ApiServer:

@@ -1,15 +1,17 @@
 """Container logs: passed on from the node that runs the pod, byte by byte.
 
-`NodeConnections` holds the HTTPS client towards nodes, with the API server's own certificate;
-`assembly` makes and closes it. Nothing is kept: a follow lasts as long as its client.
+`NodeConnections` (which `upgrades` uses, too) holds the HTTPS client towards nodes, with the API
+server's own certificate; `assembly` makes and closes it. Nothing is kept: a follow lasts as long
+as its client.
 Source: kubernetes `registry/core/pod/strategy.go` (LogLocation), whose messages kubectl prints.
 """
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 import structlog
@@ -21,6 +23,7 @@ from appliance.control.http.exchange import Exchange
 from appliance.control.http.params import Params
 from appliance.control.http.streaming import finish, run_until_ended, send_chunk, start
 from appliance.control.registry.base import Registry
+from appliance.kit.duplex import Duplex, connect
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +49,17 @@ class NodeConnections:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
         timeout = httpx.Timeout(None, connect=_CONNECT_S)  # a followed log may be silent for hours
         self.http = httpx.AsyncClient(verify=tls, limits=limits, timeout=timeout, trust_env=False)
+        self._tls = tls
+
+    async def connect(self, base: str) -> Duplex:
+        """A raw TLS connection of the caller's own to where `node_url` points.
+
+        Raises:
+            OSError: nobody answers there, or not in time.
+        """
+        place = urlsplit(base)
+        async with asyncio.timeout(_CONNECT_S):
+            return await connect(place.hostname or "", place.port or 443, self._tls)
 
     async def aclose(self) -> None:
         """Close all connections."""

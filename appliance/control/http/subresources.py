@@ -1,7 +1,8 @@
 """Sub-resources: status, scale, binding, eviction, finalize, and the streams of pods.
 
 Called by `resources` routes for URLs with something behind the name. Which verbs a sub-resource
-has is said by the kind. Logs are passed on from the node (`streams`).
+has is said by the kind. Logs are passed on from the node (`streams`), and so are commands and
+forwarded ports (`upgrades`).
 """
 
 from collections.abc import Awaitable, Callable
@@ -35,7 +36,7 @@ _DONE = jsonio.dumps(
     {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 )
 
-StreamLogs = Callable[[Exchange], Awaitable[None]]
+Stream = Callable[[Exchange], Awaitable[None]]
 
 
 class NotBuilt(ApiError):
@@ -51,7 +52,9 @@ class Subresources:
 
     registry: Registry
     resources: Resources
-    stream_logs: StreamLogs
+    stream_logs: Stream
+    upgrade: Stream
+    """Answers exec, attach and portforward."""
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer a request for a sub-resource."""
@@ -64,6 +67,8 @@ class Subresources:
             raise method_not_allowed()
         if found.name == "log":
             await self.stream_logs(exchange)
+        elif found.name in {"exec", "attach", "portforward"}:
+            await self.upgrade(exchange)
         elif found.name == "scale":
             await self._scale(exchange, kind)
         elif found.name in {"binding", "eviction"}:

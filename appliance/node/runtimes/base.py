@@ -196,7 +196,52 @@ class ExecResult:
     output: bytes
 
 
-class Runtime(Protocol):
+class ExecStream(Protocol):
+    """The standard streams of a command in a container, or of the container itself.
+
+    One reader and one writer at a time; `close` exactly once, also when cancelled.
+    """
+
+    async def read(self) -> LogChunk | None:
+        """What it says next; None when nothing more comes."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Give it input; waits while it does not read; what has ended takes none, silently."""
+        ...
+
+    def close_stdin(self) -> None:
+        """Its input ends here."""
+        ...
+
+    async def resize(self, width: int, height: int) -> None:
+        """Set the size of its terminal; what has none ignores it."""
+        ...
+
+    async def exit_code(self) -> int:
+        """Wait for its end; 0 for a container that was only attached to."""
+        ...
+
+    async def close(self) -> None:
+        """Let go: a command that still runs is killed, an attached container runs on."""
+        ...
+
+
+class Interactive(Protocol):
+    """What an engine offers to people: commands with input, terminals."""
+
+    async def exec_stream(
+        self, container_id: str, argv: Sequence[str], *, stdin: bool, tty: bool
+    ) -> ExecStream:
+        """Run a command; `tty` gives it a terminal, whose stderr comes as stdout."""
+        ...
+
+    async def attach_stream(self, container_id: str, *, stdin: bool) -> ExecStream:
+        """Join the streams of the container's own process, from now on."""
+        ...
+
+
+class Runtime(Interactive, Protocol):
     """One engine on this host."""
 
     async def fingerprint(self) -> Fingerprint:

@@ -30,6 +30,7 @@ from appliance.node.runtimes.base import (
     ContainerSpec,
     CreateFailed,
     ExecResult,
+    ExecStream,
     Fingerprint,
     Image,
     ImageMissing,
@@ -42,6 +43,7 @@ from appliance.node.runtimes.base import (
     Unreachable,
 )
 from appliance.node.runtimes.listing import SharedLooks, everyone
+from appliance.node.runtimes.sessions import Control, Session, hijack
 from appliance.node.runtimes.streams import EngineStreams, Frames, Lines
 from appliance.node.runtimes.threads import POOLED_CONNECTIONS, QUICK_DEADLINE_S, Threads
 from appliance.node.runtimes.values import (
@@ -201,6 +203,33 @@ class DockerRuntime:
 
     async def _look_at_exec(self, exec_id: str) -> dict[str, Any]:
         return await self._quick(lambda api: api.exec_inspect(exec_id))
+
+    async def exec_stream(
+        self, container_id: str, argv: Sequence[str], *, stdin: bool, tty: bool
+    ) -> ExecStream:
+        """Run a command on a hijacked connection."""
+        made = await self._quick(
+            lambda api: api.exec_create(container_id, list(argv), stdin=stdin, tty=tty)
+        )
+        exec_id = made["Id"]
+        path, body = await self._path(f"/exec/{exec_id}/start"), {"Detach": False, "Tty": tty}
+        control = Control(
+            resize=lambda w, h: self._quick(lambda api: api.exec_resize(exec_id, h, w)),
+            look=lambda: self._quick(lambda api: api.exec_inspect(exec_id)),
+        )
+        connection = await hijack(self._endpoint, path, body)
+        return Session(connection, control, self._clock, tty=tty)
+
+    async def attach_stream(self, container_id: str, *, stdin: bool) -> ExecStream:
+        """Join on a hijacked connection."""
+        looked = await self._quick(lambda api: api.inspect_container(container_id))
+        query = f"stream=1&stdin={int(stdin)}&stdout=1&stderr=1"
+        path = await self._path(f"/containers/{container_id}/attach?{query}")
+        control = Control(
+            resize=lambda w, h: self._quick(lambda api: api.resize(container_id, h, w))
+        )
+        connection = await hijack(self._endpoint, path)
+        return Session(connection, control, self._clock, tty=looked["Config"]["Tty"])
 
     async def image(self, name: str) -> Image | None:
         """Find an image by name or id."""

@@ -21,6 +21,7 @@ from appliance.node.runtimes.base import (
     ContainerSpec,
     CreateFailed,
     ExecResult,
+    ExecStream,
     Fingerprint,
     Image,
     ImageMissing,
@@ -30,6 +31,7 @@ from appliance.node.runtimes.base import (
     PullFailed,
     State,
 )
+from appliance.node.runtimes.fake_sessions import FakeSession
 
 SIGKILL_CODE = 137
 SIGTERM_CODE = 143
@@ -70,6 +72,8 @@ class FakeRuntime:
         """Containers of these images end at once with this exit code."""
         self.on_exec: Callable[[Container, Sequence[str]], ExecResult] = _nothing_to_exec
         """Answers `exec`; may raise TimeoutError."""
+        self.sessions: list[FakeSession] = []
+        """All that `exec_stream` and `attach_stream` ever gave."""
         self.deaf: set[str] = set()
         """Containers of these images ignore SIGTERM: stopping them takes the whole grace."""
         for name in images:
@@ -214,6 +218,27 @@ class FakeRuntime:
         """Ask `on_exec`."""
         self._trip("exec")
         return self.on_exec(self._get(container_id), argv)
+
+    async def exec_stream(
+        self,
+        container_id: str,
+        argv: Sequence[str],
+        *,
+        stdin: bool,
+        tty: bool,  # noqa: ARG002
+    ) -> ExecStream:
+        """Ask `on_exec`; with `stdin` echo first. `tty` changes nothing."""
+        self._trip("exec_stream")
+        result = self.on_exec(self._get(container_id), argv)
+        self.sessions.append(FakeSession(result, stdin=stdin))
+        return self.sessions[-1]
+
+    async def attach_stream(self, container_id: str, *, stdin: bool) -> ExecStream:  # noqa: ARG002
+        """Echo; without `stdin` a test says when it ends."""
+        self._trip("attach_stream")
+        self._get(container_id)
+        self.sessions.append(FakeSession(ExecResult(0, b""), stdin=True))
+        return self.sessions[-1]
 
     async def image(self, name: str) -> Image | None:
         """Find an image by name or id."""

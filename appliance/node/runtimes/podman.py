@@ -29,6 +29,7 @@ from appliance.node.runtimes.base import (
     ContainerSpec,
     CreateFailed,
     ExecResult,
+    ExecStream,
     Fingerprint,
     Image,
     ImageMissing,
@@ -42,6 +43,7 @@ from appliance.node.runtimes.base import (
 )
 from appliance.node.runtimes.listing import SharedLooks, everyone
 from appliance.node.runtimes.podman_spec import container_of_summary, create_body
+from appliance.node.runtimes.sessions import Control, Session, hijack
 from appliance.node.runtimes.streams import EngineStreams, Frames, Lines, refused
 from appliance.node.runtimes.threads import POOLED_CONNECTIONS, QUICK_DEADLINE_S, Threads
 from appliance.node.runtimes.values import container_of, image_of, log_params
@@ -197,6 +199,33 @@ class PodmanRuntime:
         seen: dict[str, Any] = await self._quick("GET", f"/exec/{exec_id}/json")
         return seen
 
+    async def exec_stream(
+        self, container_id: str, argv: Sequence[str], *, stdin: bool, tty: bool
+    ) -> ExecStream:
+        """Run a command on a hijacked connection."""
+        wish = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(argv)}
+        wish |= {"AttachStdin": stdin, "Tty": tty}
+        made = await self._quick("POST", f"/containers/{container_id}/exec", body=wish)
+        exec_path = f"/exec/{made['Id']}"
+        control = Control(
+            resize=lambda w, h: self._quick("POST", f"{exec_path}/resize", _size(w, h)),
+            look=lambda: self._quick("GET", f"{exec_path}/json"),
+        )
+        path, body = _path(f"{exec_path}/start"), {"Detach": False, "Tty": tty}
+        connection = await hijack(self._endpoint, path, body)
+        return Session(connection, control, self._clock, tty=tty)
+
+    async def attach_stream(self, container_id: str, *, stdin: bool) -> ExecStream:
+        """Join on a hijacked connection."""
+        looked = await self._quick("GET", f"/containers/{container_id}/json")
+        own = f"/containers/{container_id}"
+        control = Control(
+            resize=lambda w, h: self._quick("POST", f"{own}/resize", _size(w, h)),
+        )
+        query = f"stream=true&stdin={str(stdin).lower()}&stdout=true&stderr=true"
+        connection = await hijack(self._endpoint, _path(f"{own}/attach?{query}"))
+        return Session(connection, control, self._clock, tty=looked["Config"]["Tty"])
+
     async def image(self, name: str) -> Image | None:
         """Find an image by name or id."""
         try:
@@ -318,6 +347,10 @@ class PodmanRuntime:
 
 def _path(rest: str) -> str:
     return f"/v{API_VERSION}/libpod{rest}"
+
+
+def _size(width: int, height: int) -> dict[str, str]:
+    return {"w": str(width), "h": str(height)}
 
 
 def _image_path(name: str) -> str:

@@ -4,8 +4,10 @@
     GET /pods                                       the pods that this node runs, with status
     GET /containerLogs/<namespace>/<pod>/<container>  its log; follow, tailLines, sinceSeconds,
                                                     sinceTime, timestamps, previous, limitBytes
+    GET /exec/…, /attach/…                          streams: see `endpoints`
 
-Called by the API server only, for `kubectl logs`; who may call is checked by `server`.
+Called by the API server only, for `kubectl logs` and its like; who may call is checked by
+`server`.
 """
 
 from collections.abc import Mapping
@@ -13,6 +15,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.client.base import clone
@@ -22,6 +25,8 @@ from appliance.node.pods.logs import LogFault, LogRequest, choose, read
 from appliance.node.pods.worker import Worker
 from appliance.node.pods.workers import Workers
 from appliance.node.runtimes.base import LogOptions, NotThere, Runtime
+from appliance.node.serve.endpoints import Command
+from appliance.node.serve.places import find_pod
 
 
 def build_app(workers: Workers, runtime: Runtime, clock: Clock) -> FastAPI:
@@ -43,7 +48,7 @@ def build_app(workers: Workers, runtime: Runtime, clock: Clock) -> FastAPI:
         path = request.path_params
         try:
             wanted = log_request(path["container"], request.query_params, clock.wall())
-            worker = _find(workers, path["namespace"], path["pod"])
+            worker = find_pod(workers, path["namespace"], path["pod"])
             container_id = choose(worker, wanted)
             await runtime.inspect(container_id)
         except LogFault as fault:
@@ -54,6 +59,11 @@ def build_app(workers: Workers, runtime: Runtime, clock: Clock) -> FastAPI:
             return PlainTextResponse(str(fault), status_code=400)
         return StreamingResponse(read(runtime, container_id, wanted), media_type="text/plain")
 
+    place = "/{namespace}/{pod}/{container}"
+    app.router.routes += [
+        Route(f"/exec{place}", Command(workers, runtime, attach=False)),
+        Route(f"/attach{place}", Command(workers, runtime, attach=True)),
+    ]
     return app
 
 
@@ -84,13 +94,6 @@ def log_request(container: str, query: Mapping[str, str], now: float) -> LogRequ
         limit_bytes=int(limit) if limit else None,
         options=options,
     )
-
-
-def _find(workers: Workers, namespace: str, pod: str) -> Worker:
-    worker = workers.find(namespace, pod)
-    if worker is None:
-        raise LogFault(404, f'pod "{pod}" does not run on this node')
-    return worker
 
 
 def _true(text: str | None) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 import uvicorn
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from appliance.kit.takeover import UpgradableProtocol
 from appliance.node.options import ServeOptions
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ _STOP_S = 1
 _BACKLOG = 128
 
 
-class _Protocol(HttpToolsProtocol):
+class _Protocol(UpgradableProtocol):
     """Closes connections of strangers."""
 
     @override

@@ -138,11 +138,6 @@ async def test_bad_questions_do_not_reach_the_node(lab: Lab) -> None:
     assert lab.node.asked == []
 
 
-async def test_exec_says_that_it_is_not_there_yet(lab: Lab) -> None:
-    answer = await lab.http.get("/api/v1/namespaces/shop/pods/web/exec?command=ls")
-    assert (answer.status_code, answer.json()["reason"]) == (501, "NotImplemented")
-
-
 def test_a_pod_of_several_containers_must_be_asked_for_one() -> None:
     containers = [Container(name="a", image="x"), Container(name="b", image="x")]
     pod = Pod(metadata=ObjectMeta(name="p"), spec=PodSpec(containers=containers))

@@ -1,0 +1,130 @@
+"""The node API's streams: exec and attach, as ASGI endpoints.
+
+    GET /exec/<namespace>/<pod>/<container>?command=…&stdin=&stdout=&stderr=&tty=
+    GET /attach/<namespace>/<pod>/<container>?stdin=&stdout=&stderr=&tty=
+
+`app` routes here. What is wrong before the upgrade is answered as plain text, which the API
+server turns into a Status; the connection is taken over once the engine has begun.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from starlette.datastructures import QueryParams
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+from typing_extensions import override
+
+from appliance.kit.takeover import take_over
+from appliance.kit.upgrading import wants_upgrade
+from appliance.node.pods.logs import LogFault
+from appliance.node.pods.workers import Workers
+from appliance.node.runtimes.base import ExecStream, NotThere, Runtime, RuntimeFault
+from appliance.node.serve import commands
+from appliance.node.serve.channels import COMMAND_PROTOCOLS, WebSocketChannels, choose
+from appliance.node.serve.places import running_id
+from appliance.node.serve.websocket import WebSocket, handshake, offered
+
+log = structlog.get_logger(__name__)
+
+
+class StreamEndpoint:
+    """What all streams have in common: refusals before the upgrade."""
+
+    def __init__(self, workers: Workers, runtime: Runtime) -> None:
+        self.workers = workers
+        self.runtime = runtime
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        headers = dict(scope["headers"])
+        try:
+            _must_upgrade(headers)
+            await self.serve(scope, headers, QueryParams(scope["query_string"]))
+        except LogFault as fault:
+            refused = PlainTextResponse(str(fault), status_code=fault.code)
+            await refused(scope, receive, send)
+        except RuntimeFault as fault:
+            code = 404 if isinstance(fault, NotThere) else 500
+            await PlainTextResponse(str(fault), status_code=code)(scope, receive, send)
+
+    async def serve(self, scope: Scope, headers: Mapping[bytes, bytes], query: QueryParams) -> None:
+        """Take the connection over and use it; until then raise what is wrong."""
+        raise NotImplementedError
+
+
+class Command(StreamEndpoint):
+    """Exec, or attach where `attach` is set."""
+
+    def __init__(self, workers: Workers, runtime: Runtime, *, attach: bool) -> None:
+        super().__init__(workers, runtime)
+        self._attach = attach
+
+    @override
+    async def serve(self, scope: Scope, headers: Mapping[bytes, bytes], query: QueryParams) -> None:
+        """See `StreamEndpoint`."""
+        path = scope["path_params"]
+        wanted = wanted_streams(query)
+        protocol = choose_protocol(headers)
+        container_id = running_id(self.workers, path["namespace"], path["pod"], path["container"])
+        session = await self._begin(container_id, query, wanted)
+        try:
+            connection = take_over(scope)
+            key = headers.get(b"sec-websocket-key", b"").decode("latin-1")
+            await connection.write(handshake(key, protocol))
+            channels = WebSocketChannels(WebSocket(connection), protocol)
+            try:
+                await commands.run(channels, session, wanted)
+            finally:
+                await channels.close()
+        finally:
+            await session.close()
+
+    async def _begin(
+        self, container_id: str, query: QueryParams, wanted: commands.Wanted
+    ) -> ExecStream:
+        if self._attach:
+            return await self.runtime.attach_stream(container_id, stdin=wanted.stdin)
+        argv = query.getlist("command")
+        if not argv:
+            raise LogFault(400, "you must specify at least one command for the container")
+        return await self.runtime.exec_stream(
+            container_id, argv, stdin=wanted.stdin, tty=wanted.tty
+        )
+
+
+def _must_upgrade(headers: Mapping[bytes, bytes]) -> None:
+    if not wants_upgrade(headers):
+        raise LogFault(400, "Upgrade request required")
+
+
+def wanted_streams(query: QueryParams) -> commands.Wanted:
+    """Read which streams are asked for.
+
+    Raises:
+        LogFault: none.
+    """
+    flags: dict[str, Any] = {
+        name: query.get(name) in {"true", "1"} for name in ("stdin", "stdout", "stderr", "tty")
+    }
+    if not (flags["stdin"] or flags["stdout"] or flags["stderr"]):
+        raise LogFault(400, "you must specify at least 1 of stdin, stdout, stderr")
+    return commands.Wanted(**flags)
+
+
+def choose_protocol(headers: Mapping[bytes, bytes]) -> str:
+    """The subprotocol to speak.
+
+    Raises:
+        LogFault: it is no WebSocket, or none that we speak.
+    """
+    if headers.get(b"upgrade", b"").lower() != b"websocket":
+        asked = headers.get(b"upgrade", b"").decode("latin-1")
+        raise LogFault(501, f"commands over {asked} are not supported by this version")
+    names = offered(headers)
+    protocol = choose(names, COMMAND_PROTOCOLS)
+    if protocol is None:
+        known = ", ".join(COMMAND_PROTOCOLS)
+        raise LogFault(400, f"none of the subprotocols {list(names)} is known here: {known}")
+    return protocol

@@ -1,0 +1,35 @@
+"""Find what a stream leads to: the running container of a pod, or the pod's network namespace.
+
+Called by `endpoints` before a connection is taken over; reads the workers' last status and looks
+at the engine where that is not enough.
+"""
+
+from appliance.node.pods.logs import LogFault
+from appliance.node.pods.worker import Worker
+from appliance.node.pods.workers import Workers
+
+
+def find_pod(workers: Workers, namespace: str, pod: str) -> Worker:
+    """The worker of a pod.
+
+    Raises:
+        LogFault: it is not on this node.
+    """
+    worker = workers.find(namespace, pod)
+    if worker is None:
+        raise LogFault(404, f'pod "{pod}" does not run on this node')
+    return worker
+
+
+def running_id(workers: Workers, namespace: str, pod: str, container: str) -> str:
+    """The engine's id of a running container.
+
+    Raises:
+        LogFault: there is none.
+    """
+    last = find_pod(workers, namespace, pod).memory.last
+    every = (*last.containerStatuses, *last.initContainerStatuses)
+    for status in every:
+        if status.name == container and status.state.running is not None:
+            return status.containerID.partition("://")[2]
+    raise LogFault(500, f'container not found ("{container}")')
