@@ -49,7 +49,8 @@ START_PAUSES = Backoff(base_s=2.0, maximum_s=300.0)
 FLOOR_PAUSES = Backoff(base_s=1.0, maximum_s=60.0)
 PRE_STOP_LEFT_S = 2.0
 """What a container gets to stop when its preStop hook used up the grace."""
-KILL_HOOK_GRACE_S = 30.0
+POST_START_S = 30.0
+"""A postStart hook that takes longer has failed: the container would never count as started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +270,7 @@ class Hands:
         handler = wish.lifecycle.postStart
         assert handler is not None  # noqa: S101 - the caller looked
         target = Target(container_id, wish, self._memory.address)
-        outcome = await self._parts.checker.check(handler, target, KILL_HOOK_GRACE_S)
+        outcome = await self._parts.checker.check(handler, target, POST_START_S)
         if outcome.ok:
             self._memory.hooks.pop(container_id, None)
         else:

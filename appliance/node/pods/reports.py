@@ -1,8 +1,8 @@
 """Tell the API what became of pods: status writes and final deletes.
 
-Workers leave the newest status of their pod here and never wait. One loop writes them out, the
-oldest first; while the API is away it waits and keeps only the newest status of each pod, so it
-is bounded by the number of pods.
+Workers leave the newest status of their pod here and never wait. SENDERS loops write them out, the
+oldest first, each pod's in order; while the API is away they wait, and only the newest status of
+each pod is kept: all is bounded by the number of pods.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ from appliance.node.sources.base import is_static
 log = structlog.get_logger(__name__)
 
 PAUSES = Backoff(base_s=0.2, maximum_s=10.0)
+SENDERS = 4
+"""Enough to hide the way to the API when twenty pods start at once."""
 LASTING_CODES = range(400, 429)
 """The request itself is wrong: sending it again changes nothing."""
 
@@ -42,6 +44,7 @@ class Reports:
         self._clock = clock
         self._waiting: dict[str, _Entry] = {}
         self._sent: dict[str, dict[str, Any]] = {}
+        self._busy: set[str] = set()
         self._wake = asyncio.Event()
 
     def report(self, pod: Pod, status: PodStatus) -> None:
@@ -68,23 +71,33 @@ class Reports:
 
     async def run(self) -> None:
         """Write out until cancelled."""
+        async with asyncio.TaskGroup() as senders:
+            for number in range(SENDERS):
+                senders.create_task(self._send_on(), name=f"reports/{number}")
+
+    async def _send_on(self) -> None:
         failures = 0
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                uid = next(iter(self._waiting))
-                entry = self._waiting.pop(uid)
-                try:
-                    await self._send(uid, entry)
-                    failures = 0
-                except Exception as error:  # noqa: BLE001 - the top of the loop: no status may be lost
-                    failures += 1
-                    self._put_back(uid, entry)
-                    pause = PAUSES.delay(failures)
-                    text = f"{type(error).__name__}: {error}"
-                    log.warning("status not written", error=text, again_in_s=pause)
-                    await self._clock.sleep(pause)
+            uid = next((u for u in self._waiting if u not in self._busy), None)
+            if uid is None:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            self._busy.add(uid)  # one pod's statuses never overtake each other
+            entry = self._waiting.pop(uid)
+            try:
+                await self._send(uid, entry)
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - the top of the loop: no status may be lost
+                failures += 1
+                self._put_back(uid, entry)
+                pause = PAUSES.delay(failures)
+                text = f"{type(error).__name__}: {error}"
+                log.warning("status not written", error=text, again_in_s=pause)
+                await self._clock.sleep(pause)
+            finally:
+                self._busy.discard(uid)
+                self._wake.set()
 
     def _put_back(self, uid: str, entry: _Entry) -> None:
         """What came in meanwhile is newer."""

@@ -1,6 +1,6 @@
 """What the pure functions look at: the wanted pod, the seen containers, the worker's memory.
 
-`look.py` of the worker makes a `View` before each decision; `plan` and `status` only read it.
+The worker makes a `View` before each decision; `plan` and `status` only read it.
 The memory is what can't be seen from outside: it lives as long as the worker, is rebuilt from
 nothing after an agent restart, and is bounded by the number of containers of the pod.
 """
@@ -82,8 +82,6 @@ class Memory:
     hooks: dict[str, Hook] = field(default_factory=dict)
     health: dict[str, Health] = field(default_factory=dict)
     """By container id."""
-    stop_reasons: dict[str, str] = field(default_factory=dict)
-    """By container id: why we stopped it, where that is worth a word in the status."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,13 @@ class Api:
 
     def __init__(self) -> None:
         self.faults: list[ApiError] = []
+        self.open = asyncio.Event()
+        self.open.set()
         self.patches: list[tuple[str, dict[str, Any]]] = []
         self.deleted: list[tuple[str, int | None, str | None]] = []
 
     async def patch(self, _kind: object, name: str, body: dict[str, Any], **_named: object) -> None:
+        await self.open.wait()
         if self.faults:
             raise self.faults.pop(0)
         self.patches.append((name, body))
@@ -125,3 +128,17 @@ async def test_a_static_pod_is_shown_by_its_mirror_and_never_deleted(desk: Desk)
     desk.reports.again(static, PodStatus(phase="Running"))
     await desk.settle()
     assert len(desk.api.patches) == 2
+
+
+async def test_statuses_of_one_pod_never_overtake_each_other(desk: Desk) -> None:
+    desk.api.open.clear()
+    for phase in ("Running", "Failed", "Succeeded"):
+        desk.reports.report(known(), PodStatus(phase=phase))
+        await desk.settle()
+    desk.reports.report(pod(name="q", uid="u2"), PodStatus(phase="Running"))
+    await desk.settle()
+    desk.api.open.set()
+    await desk.settle()
+    sent = [(name, body["status"]["phase"]) for name, body in desk.api.patches]
+    assert [phase for name, phase in sent if name == "p"] == ["Running", "Succeeded"]
+    assert ("q", "Running") in sent
