@@ -77,7 +77,7 @@ class Metrics:
         group = kind.group if kind else ""
         verb = target.verb.upper()[:16]
         self._total.labels(verb, group, resource, subresource, str(code)).inc()
-        if verb != "WATCH" and subresource != "log":
+        if not target.streams:
             self._took.labels(verb, resource).observe(took_s)
 
     async def handle(self, exchange: Exchange) -> None:

@@ -26,7 +26,6 @@ Handle = Callable[[Exchange], Awaitable[None]]
 IN_FLIGHT_MAX = 400
 """Requests for resources that are worked on at once, as upstream's default for reads. Each may
 hold a body of 3 MiB."""
-_STREAMS = {"log", "exec", "attach", "portforward"}
 _SLOW_S = 1.0  # a request that takes longer, streams aside, is worth a line in the log
 
 
@@ -61,7 +60,7 @@ class Observe:
             if exchange is not None:
                 code = 101 if exchange.upgraded else code
                 self._metrics.done(exchange.target, code, took_s)
-                if took_s > _SLOW_S and not _streams(exchange):
+                if took_s > _SLOW_S and not exchange.target.streams:
                     log.warning(
                         "slow request",
                         verb=exchange.target.verb,
@@ -132,7 +131,7 @@ class Limit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on."""
         exchange: Exchange = scope[EXCHANGE]
-        if _streams(exchange) or not exchange.target.resource:
+        if exchange.target.streams or not exchange.target.resource:
             await self._app(scope, receive, send)
             return
         if self._free <= 0:
@@ -164,7 +163,3 @@ def certificate_of(scope: Scope) -> bytes | None:
     tls = scope.get("extensions", {}).get("tls")
     certificate: bytes | None = tls["client_cert_der"] if tls else None
     return certificate
-
-
-def _streams(exchange: Exchange) -> bool:
-    return exchange.target.verb == "watch" or exchange.target.subresource in _STREAMS

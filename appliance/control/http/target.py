@@ -17,6 +17,7 @@ _VERBS = {
     "PATCH": "patch",
     "DELETE": "delete",
 }
+_STREAMS = {"attach", "exec", "log", "portforward", "proxy"}
 _OF_NAMESPACE = {"status", "finalize"}
 
 
@@ -35,6 +36,11 @@ class Target:
     tail: tuple[str, ...] = ()
     has_namespace: bool = False
     """Whether the URL has a /namespaces/<ns>/ part before the resource."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer goes on for as long as somebody listens."""
+        return self.verb == "watch" or self.subresource in _STREAMS
 
     def attributes(self) -> Attributes:
         """Give what authorisation wants to know."""

@@ -58,3 +58,20 @@ def test_finalize_and_status_of_a_namespace_are_no_resources_in_it() -> None:
 def test_everything_else_is_a_plain_path(path: str) -> None:
     target = parse_target("GET", path, {})
     assert (target.resource, target.path, target.verb) == ("", path, "get")
+
+
+@pytest.mark.parametrize(
+    ("path", "streams"),
+    [
+        ("/api/v1/namespaces/a/pods/x/log", True),
+        ("/api/v1/namespaces/a/pods/x/exec", True),
+        ("/api/v1/namespaces/a/pods/x/status", False),
+        ("/api/v1/namespaces/a/pods", False),
+    ],
+)
+def test_answers_that_go_on_are_known_by_their_url(path: str, streams: bool) -> None:
+    assert parse_target("GET", path, {}).streams is streams
+
+
+def test_a_watch_goes_on() -> None:
+    assert parse_target("GET", "/api/v1/pods", {"watch": "1"}).streams
