@@ -6,7 +6,7 @@ DATA_DIR ?= /var/lib/appliance
 GOLDEN ?= ../shared/golden
 export RUNTIME DATA_DIR
 
-.PHONY: help setup install dist up down test lint fmt e2e bench golden
+.PHONY: help setup install dist up down test lint fmt e2e bench golden nix-check
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -37,3 +37,5 @@ bench: setup  ## side-by-side figures, one command each under bench/
 	@for one in bench/*.py; do echo "== $$one"; PYTHONPATH=. $(PY) $$one || exit 1; done
 golden: setup  ## replay recorded requests (GOLDEN=<folder with compare.py>) and compare the answers
 	@GOLDEN=$(GOLDEN) scripts/golden
+nix-check:  ## parse and check flake.nix with Debian's nix against a stand-in for nixpkgs; no network
+	@scripts/nix-check
