@@ -16,7 +16,7 @@ import pytest
 
 from appliance.kit.clock import SystemClock
 from appliance.node.images.archive import File, Link, docker_archive
-from appliance.node.runtimes.base import NotThere, Runtime, Unreachable
+from appliance.node.runtimes.base import NotThere, Runtime, RuntimeFault, Unreachable
 from appliance.node.runtimes.detect import open_runtime
 from appliance.node.runtimes.fake import FakeRuntime
 
@@ -95,9 +95,19 @@ async def open_engine(name: str) -> AsyncIterator[Engine]:
         yield Engine(name, runtime)
     finally:
         for image in SCRIPTS:
-            with contextlib.suppress(NotThere):
-                await runtime.remove_image(image)
+            await _remove_image(runtime, image)
         await runtime.close()
+
+
+async def _remove_image(runtime: Runtime, image: str) -> None:
+    """Take an image back, unless containers that are not this run's use the very same one."""
+    try:
+        await runtime.remove_image(image)
+    except NotThere:
+        return
+    except RuntimeFault as fault:
+        if "in use" not in str(fault) and "is using" not in str(fault):
+            raise
 
 
 def _fake() -> Runtime:
