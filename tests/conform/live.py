@@ -13,7 +13,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from appliance.client.kubeconfig import Access, write_kubeconfig
@@ -43,6 +43,13 @@ class Live:
     registry: StoreRegistry
     access: Access
     kubeconfig: Path
+    ca: KeyPair
+
+    def access_of(self, user: str, *groups: str) -> Access:
+        """Credentials of somebody else, signed by the same CA."""
+        subject = Subject(common_name=user, organizations=groups, client=True)
+        pair = issue(self.ca, subject, now=SystemClock().wall())
+        return replace(self.access, cert_pem=pair.cert_pem, key_pem=pair.key_pem)
 
 
 @asynccontextmanager
@@ -96,7 +103,7 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
         path = folder / "admin.kubeconfig"
         write_kubeconfig(path, access)
         try:
-            yield Live(server, registry, access, path)
+            yield Live(server, registry, access, path, ca)
         finally:
             await server.stop()
             await nodes.aclose()

@@ -1,7 +1,8 @@
 """Authorisation: may this user do this? Administrators may do all, nodes what their agent needs.
 
-Called once per request by `control.http.middleware`, and by the access reviews. Pure: decisions
-depend on the arguments only. Full RBAC replaces `FixedRules` later behind the same protocol.
+Called once per request by `control.http.middleware`, and by the access reviews. Decisions depend
+on the arguments and, for what a node reads of Secrets and ConfigMaps, on the pods that are bound
+to it. Full RBAC replaces `FixedRules` later behind the same protocol.
 Messages are upstream's: kubectl prints them.
 """
 
@@ -44,15 +45,26 @@ class Attributes:
 class Authorizer(Protocol):
     """Decides."""
 
-    def allows(self, user: User, asked: Attributes) -> bool:
+    async def allows(self, user: User, asked: Attributes) -> bool:
         """Whether `user` may do what is asked."""
+        ...
+
+
+class References(Protocol):
+    """Knows what the pods of a node need."""
+
+    async def named(self, node: str, resource: str, *, namespace: str, name: str) -> bool:
+        """Whether a pod of `node` names this Secret or ConfigMap."""
         ...
 
 
 class FixedRules:
     """The rules of a cluster without RBAC: masters all, nodes their share, others discovery."""
 
-    def allows(self, user: User, asked: Attributes) -> bool:
+    def __init__(self, references: References) -> None:
+        self._references = references
+
+    async def allows(self, user: User, asked: Attributes) -> bool:
         """See `Authorizer`."""
         if MASTERS in user.groups:
             return True
@@ -62,8 +74,17 @@ class FixedRules:
         if reviews_itself and AUTHENTICATED in user.groups:
             return True
         if NODES in user.groups and user.name.startswith(NODE_PREFIX):
-            return node_may(user.name.removeprefix(NODE_PREFIX), asked)
+            return await self._node_allowed(user.name.removeprefix(NODE_PREFIX), asked)
         return False
+
+    async def _node_allowed(self, node: str, asked: Attributes) -> bool:
+        if not node_may(node, asked):
+            return False
+        if (asked.group, asked.resource) not in _FOR_PODS_ONLY:
+            return True
+        return await self._references.named(
+            node, asked.resource, namespace=asked.namespace, name=asked.name
+        )
 
 
 def _path_allowed(user: User, asked: Attributes) -> bool:
@@ -74,16 +95,16 @@ def _path_allowed(user: User, asked: Attributes) -> bool:
 
 
 # What the agent of a node does, by (group, resource[/subresource]). Nodes and Leases are limited
-# to its own name below, and once more with the object in sight by `steps/nodes`. Secrets and
-# ConfigMaps of other nodes' pods stay readable until the node rule knows which pod runs where.
+# to its own name below, and once more with the object in sight by `steps/nodes`. Of Secrets and
+# ConfigMaps it may read those that its pods name, one by one: a list would show the others'.
 _NODE_RULES: dict[tuple[str, str], frozenset[str]] = {
     ("", "pods"): READ | {"create", "delete"},
     ("", "pods/status"): frozenset({"get", "patch", "update"}),
     ("", "services"): READ,
     ("", "endpoints"): READ,
     ("discovery.k8s.io", "endpointslices"): READ,
-    ("", "configmaps"): READ,
-    ("", "secrets"): READ,
+    ("", "configmaps"): frozenset({"get"}),
+    ("", "secrets"): frozenset({"get"}),
     ("", "namespaces"): READ,
     ("", "serviceaccounts"): READ,
     ("", "serviceaccounts/token"): frozenset({"create"}),
@@ -92,6 +113,7 @@ _NODE_RULES: dict[tuple[str, str], frozenset[str]] = {
     ("", "nodes/status"): frozenset({"get", "patch", "update"}),
     ("coordination.k8s.io", "leases"): frozenset({"get", "create", "patch", "update", "delete"}),
 }
+_FOR_PODS_ONLY = {("", "configmaps"), ("", "secrets")}
 _OWN_ONLY = {("", "nodes"), ("", "nodes/status"), ("coordination.k8s.io", "leases")}
 
 

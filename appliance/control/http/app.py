@@ -17,6 +17,7 @@ from starlette.routing import Route
 from appliance.api.kinds.table import KINDS
 from appliance.control.access.authn import Authenticator, CertificatesAndTokens
 from appliance.control.access.authz import Authorizer, FixedRules
+from appliance.control.access.podrefs import PodReferences
 from appliance.control.http.discovery import Discovery, Extra
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.health import ENDPOINTS, Check, Health
@@ -53,7 +54,8 @@ class Parts:
 
     registry: Registry
     authenticator: Authenticator = field(default_factory=CertificatesAndTokens)
-    authorizer: Authorizer = field(default_factory=FixedRules)
+    authorizer: Authorizer | None = None
+    """Who may do what; by default the fixed rules of a cluster without RBAC."""
     clock: Clock = field(default_factory=SystemClock)
     checks: Sequence[Check] = ()
     """Conditions of /readyz (and of /livez, where marked so)."""
@@ -62,6 +64,10 @@ class Parts:
     metrics: CollectorRegistry | None = None
     unguarded: Mapping[str, Handle] = field(default_factory=dict)
     """Further pages, which see for themselves who asks."""
+
+    def rules(self) -> Authorizer:
+        """The authorizer, or the default."""
+        return self.authorizer or FixedRules(PodReferences(self.registry))
 
 
 def build_app(parts: Parts) -> FastAPI:
@@ -80,7 +86,7 @@ def build_app(parts: Parts) -> FastAPI:
             Middleware(
                 Guard,
                 authenticator=parts.authenticator,
-                authorizer=parts.authorizer,
+                authorizer=parts.rules(),
                 unguarded=tuple(parts.unguarded),
             ),
             Middleware(Limit),
@@ -101,7 +107,7 @@ def _routes(parts: Parts, metrics: Metrics) -> Mapping[str, Handle]:
         upgrade=Upgrades(registry=parts.registry, nodes=parts.nodes).handle,
     )
     reviews = Reviews(
-        authorizer=parts.authorizer, authenticator=parts.authenticator, clock=parts.clock
+        authorizer=parts.rules(), authenticator=parts.authenticator, clock=parts.clock
     )
     api = Api(resources, subresources, reviews, Discovery(KINDS, [_BINDINGS, *EXTRAS]))
     health, openapi = Health(parts.checks), OpenApi()

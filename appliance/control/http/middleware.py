@@ -106,18 +106,18 @@ class Guard:
         scope[EXCHANGE] = exchange
         try:
             if target.path not in self._unguarded:
-                self._check(exchange)
+                await self._check(exchange)
         except ApiError as error:
             await exchange.fail(error)
             return
         await self._app(scope, receive, send)
 
-    def _check(self, exchange: Exchange) -> None:
+    async def _check(self, exchange: Exchange) -> None:
         exchange.user = self._authenticator.authenticate(
             exchange.header(b"authorization"), certificate_of(exchange.scope)
         )
         asked = exchange.target.attributes()
-        if not self._authorizer.allows(exchange.user, asked):
+        if not await self._authorizer.allows(exchange.user, asked):
             raise forbidden(exchange.user, asked)
 
 

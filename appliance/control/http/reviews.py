@@ -79,7 +79,7 @@ class Reviews:
         """Answer: may I?"""
         review = await _read(exchange, SelfSubjectAccessReview, "SelfSubjectAccessReview", _AUTHZ)
         asked = _attributes(review.spec)
-        review.status.allowed = self.authorizer.allows(exchange.user, asked)
+        review.status.allowed = await self.authorizer.allows(exchange.user, asked)
         await _answer(exchange, review)
 
     async def access(self, exchange: Exchange) -> None:
@@ -102,7 +102,7 @@ class Reviews:
         if causes:
             raise _invalid(causes)
         user = User(name=spec.user, groups=tuple(spec.groups), uid=spec.uid)
-        review.status.allowed = self.authorizer.allows(user, asked)
+        review.status.allowed = await self.authorizer.allows(user, asked)
         await _answer(exchange, review)
 
     async def my_rules(self, exchange: Exchange) -> None:

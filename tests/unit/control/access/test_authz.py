@@ -6,15 +6,23 @@ from appliance.control.access.authn import ANONYMOUS
 from appliance.control.access.authz import Attributes, FixedRules, forbidden
 from appliance.control.registry.base import User
 
-RULES = FixedRules()
+
+class Named:
+    """The pods of n1 name one secret."""
+
+    async def named(self, node: str, resource: str, *, namespace: str, name: str) -> bool:
+        return (node, resource, namespace, name) == ("n1", "secrets", "shop", "mine")
+
+
+RULES = FixedRules(Named())
 MASTER = User(name="admin", groups=("system:masters", "system:authenticated"))
 NODE = User(name="system:node:n1", groups=("system:nodes", "system:authenticated"))
 JANE = User(name="jane", groups=("system:authenticated",))
 
 
-def test_masters_may_do_everything() -> None:
-    assert RULES.allows(MASTER, Attributes(verb="delete", resource="nodes", name="n1"))
-    assert RULES.allows(MASTER, Attributes(verb="get", path="/metrics"))
+async def test_masters_may_do_everything() -> None:
+    assert await RULES.allows(MASTER, Attributes(verb="delete", resource="nodes", name="n1"))
+    assert await RULES.allows(MASTER, Attributes(verb="get", path="/metrics"))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +37,11 @@ def test_masters_may_do_everything() -> None:
         (Attributes(verb="delete", resource="nodes", name="n1"), False),
         (Attributes(verb="create", resource="events", namespace="default"), True),
         (Attributes(verb="update", resource="secrets", name="s"), False),
+        (Attributes(verb="get", resource="secrets", namespace="shop", name="mine"), True),
+        (Attributes(verb="get", resource="secrets", namespace="shop", name="others"), False),
+        (Attributes(verb="get", resource="secrets", namespace="bank", name="mine"), False),
+        (Attributes(verb="list", resource="secrets", namespace="shop"), False),
+        (Attributes(verb="get", resource="configmaps", namespace="shop", name="x"), False),
         (Attributes(verb="list", group="discovery.k8s.io", resource="endpointslices"), True),
         (
             Attributes(
@@ -52,17 +65,17 @@ def test_masters_may_do_everything() -> None:
         ),
     ],
 )
-def test_a_node_may_do_what_its_agent_needs(asked: Attributes, allowed: bool) -> None:
-    assert RULES.allows(NODE, asked) is allowed
+async def test_a_node_may_do_what_its_agent_needs(asked: Attributes, allowed: bool) -> None:
+    assert await RULES.allows(NODE, asked) is allowed
 
 
-def test_anybody_may_ask_for_health_and_version_and_who_is_known_for_discovery() -> None:
+async def test_anybody_may_ask_for_health_and_version_and_who_is_known_for_discovery() -> None:
     for path in ("/healthz", "/readyz/ping", "/version"):
-        assert RULES.allows(ANONYMOUS, Attributes(verb="get", path=path))
-    assert not RULES.allows(ANONYMOUS, Attributes(verb="get", path="/api"))
-    assert not RULES.allows(ANONYMOUS, Attributes(verb="get", path="/versions"))
-    assert RULES.allows(JANE, Attributes(verb="get", path="/openapi/v3"))
-    assert not RULES.allows(JANE, Attributes(verb="get", path="/metrics"))
+        assert await RULES.allows(ANONYMOUS, Attributes(verb="get", path=path))
+    assert not await RULES.allows(ANONYMOUS, Attributes(verb="get", path="/api"))
+    assert not await RULES.allows(ANONYMOUS, Attributes(verb="get", path="/versions"))
+    assert await RULES.allows(JANE, Attributes(verb="get", path="/openapi/v3"))
+    assert not await RULES.allows(JANE, Attributes(verb="get", path="/metrics"))
 
 
 @pytest.mark.parametrize(
@@ -89,6 +102,6 @@ def test_anybody_may_ask_for_health_and_version_and_who_is_known_for_discovery()
         ),
     ],
 )
-def test_no_is_said_in_the_words_that_kubectl_prints(asked: Attributes, message: str) -> None:
-    assert not RULES.allows(JANE, asked)
+async def test_no_is_said_in_the_words_that_kubectl_prints(asked: Attributes, message: str) -> None:
+    assert not await RULES.allows(JANE, asked)
     assert forbidden(JANE, asked).message == message

@@ -1,0 +1,84 @@
+"""What a pod names of Secrets and ConfigMaps, wherever it stands."""
+
+from pathlib import Path
+
+import pytest
+
+from appliance.api import codec
+from appliance.api.errors import Forbidden
+from appliance.api.kinds.core.namespace import NAMESPACE, Namespace
+from appliance.api.kinds.core.node import NODE, Node
+from appliance.api.kinds.core.pod.kind import POD, Pod
+from appliance.api.kinds.core.secret import SECRET, Secret
+from appliance.api.kinds.core.serviceaccount import SERVICE_ACCOUNT, ServiceAccount
+from appliance.api.meta import ObjectMeta
+from appliance.client.http import HttpClient
+from appliance.control.access.podrefs import references
+from tests.conform.live import live
+
+SPEC = {
+    "nodeName": "n1",
+    "imagePullSecrets": [{"name": "pull"}],
+    "volumes": [
+        {"name": "a", "secret": {"secretName": "mounted"}},
+        {"name": "b", "configMap": {"name": "files"}},
+        {
+            "name": "c",
+            "projected": {
+                "sources": [
+                    {"secret": {"name": "part"}},
+                    {"configMap": {"name": "kube-root-ca.crt"}},
+                ]
+            },
+        },
+        {"name": "d", "csi": {"driver": "x", "nodePublishSecretRef": {"name": "driver"}}},
+    ],
+    "initContainers": [
+        {"name": "i", "image": "x", "envFrom": [{"secretRef": {"name": "all"}}]},
+    ],
+    "containers": [
+        {
+            "name": "c",
+            "image": "x",
+            "envFrom": [{"configMapRef": {"name": "settings"}}],
+            "env": [
+                {"name": "A", "valueFrom": {"secretKeyRef": {"name": "one", "key": "k"}}},
+                {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "two", "key": "k"}}},
+                {"name": "secretName", "value": "not-a-name"},
+            ],
+        }
+    ],
+}
+
+
+def test_every_place_of_a_pod_that_names_one_is_seen() -> None:
+    pod, _ = codec.decode(Pod, {"spec": SPEC})
+    secrets = {"pull", "mounted", "part", "driver", "all", "one"}
+    config_maps = {"files", "kube-root-ca.crt", "settings", "two"}
+    assert references(pod) == {("secrets", n) for n in secrets} | {
+        ("configmaps", n) for n in config_maps
+    }
+
+
+async def test_a_node_reads_the_secrets_of_its_own_pods_only(tmp_path: Path) -> None:
+    async with live(tmp_path) as running:
+        admin = HttpClient(running.access)
+        node = HttpClient(running.access_of("system:node:n1", "system:nodes"))
+        await admin.create(NAMESPACE, Namespace(metadata=ObjectMeta(name="shop")))
+        for name in ("mounted", "others"):
+            meta = ObjectMeta(name=name, namespace="shop")
+            await admin.create(SECRET, Secret(metadata=meta))
+        meta = ObjectMeta(name="default", namespace="shop")
+        await admin.create(SERVICE_ACCOUNT, ServiceAccount(metadata=meta))
+        await admin.create(NODE, Node(metadata=ObjectMeta(name="n1")))
+        with pytest.raises(Forbidden):
+            await node.get(SECRET, "mounted", "shop")
+        pod, _ = codec.decode(Pod, {"metadata": {"name": "p", "namespace": "shop"}, "spec": SPEC})
+        await admin.create(POD, pod)
+        assert (await node.get(SECRET, "mounted", "shop")).metadata.name == "mounted"
+        with pytest.raises(Forbidden, match='secrets "others" is forbidden: User "system:node:n1"'):
+            await node.get(SECRET, "others", "shop")
+        with pytest.raises(Forbidden):
+            await node.list(SECRET)
+        await admin.close()
+        await node.close()
