@@ -4,7 +4,7 @@
     GET /pods                                       the pods that this node runs, with status
     GET /containerLogs/<namespace>/<pod>/<container>  its log; follow, tailLines, sinceSeconds,
                                                     sinceTime, timestamps, previous, limitBytes
-    GET /exec/…, /attach/…                          streams: see `endpoints`
+    GET /exec/…, /attach/…, /portForward/…          streams: see `endpoints`
 
 Called by the API server only, for `kubectl logs` and its like; who may call is checked by
 `server`.
@@ -25,7 +25,7 @@ from appliance.node.pods.logs import LogFault, LogRequest, choose, read
 from appliance.node.pods.worker import Worker
 from appliance.node.pods.workers import Workers
 from appliance.node.runtimes.base import LogOptions, NotThere, Runtime
-from appliance.node.serve.endpoints import Command
+from appliance.node.serve.endpoints import Command, PortForward
 from appliance.node.serve.places import find_pod
 
 
@@ -63,6 +63,7 @@ def build_app(workers: Workers, runtime: Runtime, clock: Clock) -> FastAPI:
     app.router.routes += [
         Route(f"/exec{place}", Command(workers, runtime, attach=False)),
         Route(f"/attach{place}", Command(workers, runtime, attach=True)),
+        Route("/portForward/{namespace}/{pod}", PortForward(workers, runtime)),
     ]
     return app
 
