@@ -6,7 +6,7 @@ DATA_DIR ?= /var/lib/appliance
 GOLDEN ?= ../shared/golden
 export RUNTIME DATA_DIR
 
-.PHONY: help setup install dist up down test lint fmt e2e bench golden nix-check
+.PHONY: help setup install dist up down test lint fmt e2e bench golden nix-check image test-image
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -39,3 +39,7 @@ golden: setup  ## replay recorded requests (GOLDEN=<folder with compare.py>) and
 	@GOLDEN=$(GOLDEN) scripts/golden
 nix-check:  ## parse and check flake.nix with Debian's nix against a stand-in for nixpkgs; no network
 	@scripts/nix-check
+image: setup  ## a disk image to flash, dist/appliance.img (KERNEL=cloud-amd64: for virtual machines)
+	@image/build
+test-image: setup  ## boot it in QEMU: it joins a server and runs a pod
+	@scripts/test-image

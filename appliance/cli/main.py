@@ -7,7 +7,18 @@ from typing_extensions import override
 
 from appliance import __version__
 
-_VERBS = ("agent", "join", "kubeconfig", "kubectl", "reset", "server", "status", "store", "token")
+_VERBS = (
+    "agent",
+    "image",
+    "join",
+    "kubeconfig",
+    "kubectl",
+    "reset",
+    "server",
+    "status",
+    "store",
+    "token",
+)
 
 
 class _Verbs(click.Group):

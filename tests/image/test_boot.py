@@ -1,0 +1,141 @@
+"""The disk image boots, joins a server outside the machine, and its node runs a pod that answers.
+
+`make test-image` builds the image and names it in APPLIANCE_IMAGE and keeps the serial log.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.image.machine import HOST, Machine, wait
+from tests.lab.cluster import KUBECTL, free_port
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),
+    pytest.mark.skipif("APPLIANCE_IMAGE" not in os.environ, reason="make test-image builds one"),
+]
+NODE_PORT = 30080
+BOOT_S = 400  # 50 s with nothing else to do, and other work may share the processors
+MANIFEST = f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: page, labels: {{app: page}}}}
+spec:
+  nodeName: pi-vm
+  containers:
+  - name: page
+    image: appliance.local/guestbook-frontend:1
+    imagePullPolicy: Never
+    ports: [{{containerPort: 80}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: page}}
+spec:
+  type: NodePort
+  selector: {{app: page}}
+  ports: [{{port: 80, nodePort: {NODE_PORT}}}]
+"""
+
+
+class Server:
+    """A server without a node of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data, self.port = folder / "server", free_port()
+        self.log = (folder / "server.log").open("ab")
+        command = [
+            *self.command("server"), "--disable-agent", "--bind-address", "127.0.0.1",
+            "--https-listen-port", str(self.port), "--tls-san", HOST, "--node-ip", "127.0.0.1",
+            "--etcd-listen-client-urls", "",
+        ]  # fmt: skip
+        self.process = subprocess.Popen(command, stderr=self.log)
+        subprocess.run(
+            [*self.command("status"), "--disable-agent", "--wait", "100s"],
+            check=True,
+            stdout=subprocess.PIPE,
+        )
+
+    def command(self, *verb: str) -> list[str]:
+        return [sys.executable, "-m", "appliance", *verb, "--data-dir", str(self.data)]
+
+    def token(self) -> str:
+        made = subprocess.run(self.command("token", "create"), check=True, stdout=subprocess.PIPE)
+        return made.stdout.decode().strip()
+
+    def kubectl(self, *args: str, stdin: str = "") -> str:
+        command = [KUBECTL, "--kubeconfig", str(self.data / "server/admin.kubeconfig"), *args]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
+        return done.stdout if done.returncode == 0 else f"kubectl: {done.stderr}"
+
+    def ready(self, name: str) -> bool:
+        path = "{.status.conditions[?(@.type=='Ready')].status}"
+        return self.kubectl("get", "node", name, "-o", f"jsonpath={path}") == "True"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    one = Server(tmp_path)
+    yield one
+    one.process.terminate()
+    one.process.wait(30)
+    one.log.close()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    image = Path(os.environ["APPLIANCE_IMAGE"])
+    one = Machine(tmp_path, image, (free_port(), NODE_PORT))
+    yield one
+    one.stop()
+    shutil.copy(one.serial, image.with_suffix(".serial.log"))
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return bool(answer.read() == b"ok\n" or answer.status == 200)
+    except OSError:
+        return False
+
+
+def test_a_flashed_host_joins_runs_pods_and_says_what_is_wrong(
+    server: Server, machine: Machine
+) -> None:
+    machine.write(
+        "appliance.yaml",
+        f"role: agent\nserver: https://{HOST}:{server.port}\ntoken: {server.token()}\n"
+        "hostname: pi-vm\n",
+    )
+    machine.start()
+    took = {"console: starting": machine.wait_for("appliance: agent pi-vm is starting", BOOT_S)}
+    took["console: running"] = machine.wait_for("appliance: agent pi-vm is running", BOOT_S)
+    took["Ready"] = wait(lambda: server.ready("pi-vm"), BOOT_S, lambda: machine.said()[-3000:])
+    node = json.loads(server.kubectl("get", "node", "pi-vm", "-o", "json"))
+    assert node["status"]["nodeInfo"]["containerRuntimeVersion"].startswith("podman://")
+
+    assert "created" in server.kubectl("apply", "-f", "-", stdin=MANIFEST)
+    took["pod answers"] = wait(
+        lambda: _answers(machine.forward[0]),
+        BOOT_S,
+        lambda: server.kubectl("describe", "pod", "page") + machine.said()[-2000:],
+    )
+    print({what: f"{seconds:.0f} s" for what, seconds in took.items()})
+
+    machine.stop()
+    assert machine.read("status.txt").startswith("appliance: agent pi-vm is running")
+    machine.write("appliance.yaml", "role: agent\nhostname: pi vm\n")
+    machine.serial.unlink()
+    machine.start()
+    machine.wait_for("appliance: appliance.yaml has 2 faults", BOOT_S)
+    machine.wait_for("server: an agent needs one", 10)
+    # It goes on as it was: with the certificates that it has.
+    machine.wait_for("appliance: agent pi-vm is running", BOOT_S)
