@@ -1,0 +1,70 @@
+"""etcd clients at a master's store: which address is had, and when going without is an error."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.assembly.store import etcd_face, store_alone, store_folder
+from appliance.config.load import load
+from appliance.config.problems import ConfigError
+from appliance.config.schema import Config
+from appliance.kit.clock import FakeClock
+from appliance.kit.tasks import Tasks
+from appliance.store.memory import MemoryStore
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """An address that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield f"http://127.0.0.1:{other.getsockname()[1]}"
+
+
+def server_config(folder: Path, **more: str) -> Config:
+    flags = {"data-dir": str(folder)} | {k.replace("_", "-"): v for k, v in more.items()}
+    return load("server", flags, environ={}, file=None)
+
+
+async def test_an_address_that_was_asked_for_must_be_had(tmp_path: Path, taken: str) -> None:
+    config = server_config(tmp_path, etcd_listen_client_urls=taken)
+    face = etcd_face(config, MemoryStore(FakeClock()), FakeClock())
+    with pytest.raises(OSError, match="in use"):
+        await face.__aenter__()
+
+
+async def test_without_the_default_address_a_master_still_runs(
+    tmp_path: Path, taken: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = Config(role="server", data_dir=str(tmp_path), etcd_listen_client_urls=taken)
+    async with etcd_face(config, MemoryStore(FakeClock()), FakeClock()):
+        said = capsys.readouterr()
+    assert "no etcd clients are served" in said.out + said.err
+
+
+async def test_the_member_keeps_its_ids(tmp_path: Path) -> None:
+    config = Config(role="store", data_dir=str(tmp_path), listen_client_urls="http://127.0.0.1:0")
+    ids = []
+    for _ in range(2):
+        async with Tasks("test") as tasks, store_alone(config, tasks):
+            ids.append(json.loads((store_folder(config) / "member.json").read_text()))
+    assert ids[0] == ids[1]
+    assert ids[0]["member_id"] != ids[0]["cluster_id"]
+
+
+@pytest.mark.parametrize(
+    ("role", "key", "value", "why"),
+    [
+        ("server", "etcd-listen-client-urls", "https://127.0.0.1:2379", "must be http"),
+        ("store", "listen-client-urls", "https://127.0.0.1:2379", "cert-file and key-file"),
+        ("store", "listen-client-urls", "127.0.0.1:2379", "must be like http://127.0.0.1:2379"),
+        ("store", "listen-client-urls", "", "must name an address"),
+        ("store", "advertise-client-urls", "http://a", "must be like http://127.0.0.1:2379"),
+    ],
+)
+def test_bad_addresses_are_named(role: str, key: str, value: str, why: str) -> None:
+    with pytest.raises(ConfigError) as wrong:
+        load(role, {key: value}, environ={})  # type: ignore[arg-type]
+    assert why in wrong.value.problems[0].text()
