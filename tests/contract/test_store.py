@@ -298,6 +298,17 @@ async def test_operations_of_a_transaction_see_each_other(store: Store) -> None:
     assert result.revision == 2
 
 
+async def test_an_open_end_may_take_along_what_the_same_transaction_puts(store: Store) -> None:
+    """etcd's own exception: it does not see the overlap, and does both, in order."""
+    both = (Put(key=b"k", value=b"1"), Delete(key=b"a", end=FROM_KEY))
+    assert (await store.txn(Txn(success=both))).revision == 2
+    assert await ops.get(store, b"k") is None
+    await store.txn(Txn(success=both[::-1]))
+    kv = await ops.get(store, b"k")
+    assert kv is not None
+    assert kv.version == 1
+
+
 async def test_malformed_transactions_leave_nothing_behind(store: Store) -> None:
     await fill(store, b"a")
     put = Put(key=b"k")
@@ -308,7 +319,7 @@ async def test_malformed_transactions_leave_nothing_behind(store: Store) -> None
         (EmptyKey, Txn(compares=(on(b"", CompareTarget.MOD, CompareResult.EQUAL, 0),))),
         (DuplicateKey, Txn(success=(put, put))),
         (DuplicateKey, Txn(success=(put, Delete(key=b"a", end=b"z")))),
-        (DuplicateKey, Txn(success=(Delete(key=b"a", end=FROM_KEY), put))),
+        (DuplicateKey, Txn(success=(Delete(key=b"a", end=b"z"), put))),
         (DuplicateKey, Txn(success=(put, Txn(failure=(put,))))),
         (TooManyOps, Txn(success=many)),
         (TooManyOps, Txn(success=(*many[:126], Txn(success=many[127:129])))),
@@ -319,7 +330,7 @@ async def test_malformed_transactions_leave_nothing_behind(store: Store) -> None
         (KeyNotFound, Txn(success=(put, Put(key=b"none", ignore_lease=True)))),
         (LeaseNotFound, Txn(success=(put, Put(key=b"b", lease=404)))),
         (FutureRevision, Txn(success=(put, Range(key=b"a", revision=99)))),
-        (Compacted, Txn(success=(put, Range(key=b"a", revision=-1)))),
+        (Compacted, Txn(success=(put, Range(key=b"a", revision=-2)))),
     ]
     for error, request in cases:
         with pytest.raises(error):

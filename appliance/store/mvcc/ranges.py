@@ -59,13 +59,15 @@ def overlap(key: bytes, end: bytes, prefix: bytes) -> bool:
 def check_revision(asked: int, current: int, compacted: int) -> None:
     """Refuse a revision that is gone or has not happened; 0 is the newest.
 
+    As in etcd, a store that was never compacted (-1) takes -1 for the newest, too.
+
     Raises:
         FutureRevision: `asked` is greater than `current`.
-        Compacted: `asked` is less than `compacted`, or negative.
+        Compacted: `asked` is less than `compacted`.
     """
     if asked > current:
         raise FutureRevision
-    if asked < 0 or 0 < asked < compacted:
+    if asked and asked < compacted:
         raise Compacted(max(0, compacted))
 
 
@@ -89,8 +91,12 @@ def answer(
         total = count() if limit and len(found) == limit else len(found)
         more = total > len(found)
     else:
-        found = select(0)
-        kvs, total = _arranged(request, fetch(found)), len(found)
+        # As in etcd: a target without an order sorts only as many keys as can be told apart.
+        unordered = request.sort_order is SortOrder.NONE and not _is_filtered(request)
+        bound = limit + 1 if limit and unordered else 0
+        found = select(bound)
+        kvs = _arranged(request, fetch(found))
+        total = count() if bound and len(found) == bound else len(found)
         more = 0 < limit < len(kvs)
         kvs = kvs[:limit] if limit else kvs
     if request.keys_only:
@@ -115,13 +121,17 @@ def without_value(kv: KeyValue) -> KeyValue:
 def _is_plain(request: Range) -> bool:
     """Whether the answer is simply the first keys in index order."""
     by_key = request.sort_target is SortTarget.KEY
-    filtered = (
+    ascends = request.sort_order is not SortOrder.DESCEND
+    return by_key and ascends and not _is_filtered(request)
+
+
+def _is_filtered(request: Range) -> bool:
+    return bool(
         request.min_mod_revision
         or request.max_mod_revision
         or request.min_create_revision
         or request.max_create_revision
     )
-    return by_key and request.sort_order is not SortOrder.DESCEND and not filtered
 
 
 def _passes(request: Range, kv: KeyValue) -> bool:

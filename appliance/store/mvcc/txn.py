@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from appliance.store.base import (
+    FROM_KEY,
     Compare,
     CompareResult,
     CompareTarget,
@@ -118,7 +119,8 @@ def decide(request: Txn, state: State) -> Branch:
             cannot be done.
     """
     branch = _choose(request, state)
-    _check_possible(branch, state)
+    _check_puts(branch, state)  # as in etcd all puts are looked at before any range
+    _check_ranges(branch, state)
     return branch
 
 
@@ -191,7 +193,9 @@ def _siblings(ops: Iterable[Op]) -> _Footprint:
 
 
 def _hit(puts: set[bytes], deletes: list[Delete]) -> bool:
-    return any(covers(gone.key, gone.end, key) for gone in deletes for key in puts)
+    # etcd does not see that an open end takes a key along; both changes then happen, in order.
+    bounded = [gone for gone in deletes if gone.end != FROM_KEY]
+    return any(covers(gone.key, gone.end, key) for gone in bounded for key in puts)
 
 
 def _size(op: Op) -> int:
@@ -213,8 +217,9 @@ def _choose(request: Txn, state: State) -> Branch:
 
 def _holds(compare: Compare, state: State) -> bool:
     keys = state.keys(compare.key, compare.end) if compare.end else [compare.key]
-    # No key in the range: the compare is asked once, of nothing.
-    return all(_holds_for(compare, state.get(key)) for key in keys or [compare.key])
+    if not keys:  # no key in the range: the compare is asked once, of nothing
+        return _holds_for(compare, None)
+    return all(_holds_for(compare, state.get(key)) for key in keys)
 
 
 def _holds_for(compare: Compare, kv: KeyValue | None) -> bool:
@@ -247,20 +252,23 @@ def _ordered(result: CompareResult, sign: int) -> bool:
             return sign != 0
 
 
-def _check_possible(branch: Branch, state: State) -> None:
+def _check_puts(branch: Branch, state: State) -> None:
     for op in branch.ops:
-        match op:
-            case Range():
-                check_revision(op.revision, state.revision, state.compact_revision)
-            case Put():
-                if op.lease and not state.has_lease(op.lease):
-                    raise LeaseNotFound
-                if (op.ignore_value or op.ignore_lease) and state.get(op.key) is None:
-                    raise KeyNotFound
-            case Branch():
-                _check_possible(op, state)
-            case Delete():
-                pass
+        if isinstance(op, Branch):
+            _check_puts(op, state)
+        elif isinstance(op, Put):
+            if (op.ignore_value or op.ignore_lease) and state.get(op.key) is None:
+                raise KeyNotFound
+            if op.lease and not state.has_lease(op.lease):
+                raise LeaseNotFound
+
+
+def _check_ranges(branch: Branch, state: State) -> None:
+    for op in branch.ops:
+        if isinstance(op, Branch):
+            _check_ranges(op, state)
+        elif isinstance(op, Range):
+            check_revision(op.revision, state.revision, state.compact_revision)
 
 
 class _Run:

@@ -38,8 +38,6 @@ def range_of(request: pb.RangeRequest, *, in_txn: bool = False) -> Range:
     except ValueError:
         text = "etcdserver: invalid sort option"
         raise Refused(Status.INVALID_ARGUMENT, text) from None
-    if order is SortOrder.NONE and target is not SortTarget.KEY:
-        order = SortOrder.ASCEND
     return Range(
         key=request.key,
         end=request.range_end,
@@ -100,11 +98,11 @@ def _op_of(op: pb.RequestOp) -> Op:
 
 
 def _compare_of(compare: pb.Compare) -> Compare | None:
-    if not compare.key:
-        raise EmptyKey
     try:
         target, result = CompareTarget(compare.target), CompareResult(compare.result)
     except ValueError:
+        if not compare.key:
+            raise EmptyKey from None
         return None
     operands: dict[CompareTarget, int | bytes] = {
         CompareTarget.VERSION: compare.version,

@@ -15,7 +15,8 @@ from appliance.store.serve.wire import Encoded
 _KEPT_EVENTS = 1024
 _KEPT_BYTES = 8 << 20
 
-_Id = tuple[int, bytes, bool]
+_Id = tuple[int, bytes, EventKind, bool]
+"""A revision can write a key and delete it, too."""
 
 
 class EventBytes:
@@ -28,7 +29,8 @@ class EventBytes:
 
     def of(self, event: Event) -> Encoded:
         """The event as part of a response."""
-        name = (event.kv.mod_revision, event.kv.key, event.prev_kv is not None)
+        kv, kind = event.kv, event.kind
+        name = (kv.mod_revision, kv.key, kind, event.prev_kv is not None)
         found = self._known.get(name)
         if found is None:
             found = self._known[name] = Encoded(raw=_encode(event))

@@ -3,7 +3,7 @@
 Source: etcd server/etcdserver/api/v3rpc/key.go.
 """
 
-from appliance.store.base import DeleteResult, PutResult, Store, Txn
+from appliance.store.base import DeleteResult, Put, PutResult, Store, Txn
 from appliance.store.errors import TooLarge
 from appliance.store.serve import convert
 from appliance.store.serve.alarms import Alarms
@@ -47,6 +47,9 @@ class KvService:
         if len(put.key) + len(put.value) > MAX_REQUEST_BYTES:
             raise TooLarge
         self._alarms.check_growable()
+        if _keeps_value(put):
+            # Outside transactions etcd looks at the lease before it looks at the key.
+            await self._store.lease_info(put.lease)
         (result,) = (await self._store.txn(Txn(success=(put,)), caller.peer)).results
         assert isinstance(result, PutResult)  # noqa: S101 - a put answers with a put's result
         return convert.put_message(result, self._identity.header(result.revision))
@@ -76,6 +79,12 @@ class KvService:
         return pb.CompactionResponse(
             header=self._identity.header(await current_revision(self._store))
         )
+
+
+def _keeps_value(put: Put) -> bool:
+    """A well-formed put of a lease alone."""
+    well_formed = put.key and not put.value and not put.ignore_lease
+    return bool(put.lease and put.ignore_value and well_formed)
 
 
 def _puts(request: pb.TxnRequest) -> bool:

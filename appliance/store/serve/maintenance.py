@@ -3,9 +3,11 @@
 Source: etcd server/etcdserver/api/v3rpc/maintenance.go, health.go.
 """
 
+from appliance.kit.clock import Clock
 from appliance.store.base import Store
 from appliance.store.serve.alarms import Alarms
 from appliance.store.serve.calls import Caller, Methods, Stream, Streaming, Unary
+from appliance.store.serve.hashing import Hashed, HistoryRows, hash_kv
 from appliance.store.serve.identity import CLUSTER_VERSION, VERSION, Identity, current_revision
 from appliance.store.serve.messages import maintenance as pb
 from appliance.store.serve.messages.kv import ResponseHeader
@@ -20,8 +22,9 @@ _SERVICES = frozenset({"", "etcdserverpb.KV", "etcdserverpb.Watch", "etcdserverp
 class MaintenanceService:
     """State and care of the member."""
 
-    def __init__(self, store: Store, identity: Identity, alarms: Alarms) -> None:
+    def __init__(self, store: Store, identity: Identity, alarms: Alarms, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
         self._identity = identity
         self._alarms = alarms
 
@@ -33,6 +36,8 @@ class MaintenanceService:
             prefix + "Status": Unary(pb.StatusRequest, self.status),
             prefix + "Alarm": Unary(pb.AlarmRequest, self.alarm),
             prefix + "Defragment": Unary(pb.DefragmentRequest, self.defragment),
+            prefix + "Hash": Unary(pb.HashRequest, self.hash),
+            prefix + "HashKV": Unary(pb.HashKVRequest, self.hash_kv),
             prefix + "MoveLeader": Unary(pb.MoveLeaderRequest, self.move_leader),
             health + "Check": Unary(pb.HealthCheckRequest, self.health),
             health + "Watch": Streaming(pb.HealthCheckRequest, self.watch_health),
@@ -74,6 +79,28 @@ class MaintenanceService:
         del request, caller
         await self._store.status()  # refuses when the store is closed or broken
         return pb.DefragmentResponse()
+
+    async def hash(self, request: pb.HashRequest, caller: Caller) -> Message:
+        """A hash of everything; like etcd's, of use only among stores of one make."""
+        del request, caller
+        hashed = await self._hashed(0)
+        return pb.HashResponse(header=await self._header(), hash=hashed.hash)
+
+    async def hash_kv(self, request: pb.HashKVRequest, caller: Caller) -> Message:
+        """The hash of history up to a revision, equal to etcd's."""
+        del caller
+        hashed = await self._hashed(request.revision)
+        return pb.HashKVResponse(
+            header=await self._header(),
+            hash=hashed.hash,
+            compact_revision=hashed.compact_revision or -1,
+            hash_revision=hashed.revision,
+        )
+
+    async def _hashed(self, revision: int) -> Hashed:
+        if not isinstance(self._store, HistoryRows):
+            raise Refused(Status.UNIMPLEMENTED, "etcdserver: this store keeps no rows to hash")
+        return await hash_kv(self._store, self._store, self._clock, revision)
 
     async def move_leader(self, request: pb.MoveLeaderRequest, caller: Caller) -> Message:
         """Nobody else can lead."""

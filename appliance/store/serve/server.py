@@ -46,7 +46,7 @@ class EtcdServer:
             **WatchService(store, identity, clock).methods(),
             **LeaseService(store, identity, alarms).methods(),
             **ClusterService(identity).methods(),
-            **MaintenanceService(store, identity, alarms).methods(),
+            **MaintenanceService(store, identity, alarms, clock).methods(),
         }
         self._options = GrpcOptions(methods, self._tasks)
         self._pages = Pages(store, alarms)

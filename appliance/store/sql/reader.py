@@ -12,11 +12,12 @@ from pathlib import Path
 
 from appliance.store.base import FROM_KEY, NO_END, Event, EventKind, KeyValue
 from appliance.store.errors import Unusable
-from appliance.store.mvcc.keyindex import position
+from appliance.store.mvcc.keyindex import MAX_SUBS, position
 from appliance.store.sql import tables
 from appliance.store.sql.engine import unusable
 
 _PAGE_BYTES = 4 << 20  # values in one page of history; the loop waits while they are read
+_NO_END_ID = 1 << 62
 
 Row = tuple[int, bytes, bytes, int, int, int, int]
 
@@ -53,6 +54,16 @@ class Reader:
         if row is None:
             raise Unusable(f"{self._path}: row {at >> 1} of the history is missing")
         return _change(row)[1].kv
+
+    def rows(self, after: tuple[int, int], limit: int) -> list[tuple[int, int, Event]]:
+        """(revision, sub, change) behind the place `after`, oldest first."""
+        first = position(*after) + 2 >> 1
+        cursor = self.connection.execute(tables.SELECT_WINDOW, (first, _NO_END_ID))
+        try:
+            changes = [_change(row) for row in cursor.fetchmany(limit)]
+        finally:
+            cursor.close()  # else its read would go on, and the log could not be moved
+        return [(c.kv.mod_revision, (at >> 1) & (MAX_SUBS - 1), c) for at, c in changes]
 
     def events(
         self, key: bytes, end: bytes, first: int, last: int

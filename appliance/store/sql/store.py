@@ -17,6 +17,7 @@ from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import (
     Delete,
+    Event,
     Lease,
     Range,
     RangeResult,
@@ -178,6 +179,11 @@ class SqlStore:
             keys=self._keyspace.index.living,
             ephemeral_prefixes=self._options.ephemeral_prefixes,
         )
+
+    def history_rows(self, after: tuple[int, int], limit: int) -> list[tuple[int, int, Event]]:
+        """Up to `limit` changes on disk behind a place (revision, sub), oldest first."""
+        self._check_open()
+        return self._keyspace.reader.rows(after, limit)
 
     async def close(self) -> None:
         """Finish what was accepted, then free everything."""

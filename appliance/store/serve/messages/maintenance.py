@@ -74,6 +74,17 @@ class MoveLeaderResponse(Message):
     header: Annotated[ResponseHeader | None, 1] = None
 
 
+class HashRequest(Message):
+    """The hash of everything."""
+
+
+class HashResponse(Message):
+    """The hash."""
+
+    header: Annotated[ResponseHeader | None, 1] = None
+    hash: Annotated[int, 2, UINT64] = 0
+
+
 class HashKVRequest(Message):
     """The hash of all keys at a revision; 0: now."""
 
@@ -84,7 +95,7 @@ class HashKVResponse(Message):
     """The hash, and what it covers."""
 
     header: Annotated[ResponseHeader | None, 1] = None
-    hash: Annotated[int, 2] = 0
+    hash: Annotated[int, 2, UINT64] = 0
     compact_revision: Annotated[int, 3] = 0
     hash_revision: Annotated[int, 4] = 0
 

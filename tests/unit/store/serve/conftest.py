@@ -113,7 +113,7 @@ def methods(store: MemoryStore, clock: FakeClock) -> Methods:
         **WatchService(store, ME, clock).methods(),
         **LeaseService(store, ME, alarms).methods(),
         **ClusterService(ME).methods(),
-        **MaintenanceService(store, ME, alarms).methods(),
+        **MaintenanceService(store, ME, alarms, clock).methods(),
     }
 
 
