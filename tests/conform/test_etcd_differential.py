@@ -4,7 +4,7 @@ Compared field by field, errors with code and text; only ids, terms and what dif
 are left out. At the end both have told a watch from revision 1 the same, and HashKV agrees at
 every revision that can be hashed.
 
-`ETCD_OPERATIONS` makes it run longer, `ETCD_SEED` repeats a run.
+`ETCD_OPERATIONS` makes it run longer, `ETCD_SEED` draws others.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 OPERATIONS = int(os.environ.get("ETCD_OPERATIONS", "600"))
-SEED = int(os.environ.get("ETCD_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+SEED = int(os.environ.get("ETCD_SEED", "1"))
 KEYS = [b"a", b"a\x00", b"a\xff", b"b", b"b/1", b"b/2", b"\x00", b"\xff\xff", b"z" * 60, b"k\x80"]
 ENDS = [b"", b"", b"\x00", b"b", b"b0", b"c", b"\xff", b"a"]
 KV, LEASE = "/etcdserverpb.KV/", "/etcdserverpb.Lease/"
