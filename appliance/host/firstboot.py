@@ -34,6 +34,8 @@ ROLES: tuple[Role, ...] = ("server", "agent")
 RUNTIMES = ("podman", "docker")
 _KEYS = ("role", "server", "token", "hostname", "runtime", "ssh_authorized_keys", "config")
 _TEXTS = ("server", "token", "hostname", "runtime")
+USED = "(used)"  # what stands in place of a token once the host has joined
+_TOKEN_LINE = re.compile(rb"(?m)^token:[^\r\n]*")
 _SSH_KEY = re.compile(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?")
 
 
@@ -83,7 +85,7 @@ def understand(data: bytes, *, joined: bool) -> tuple[Wish, list[str]]:
     wish = Wish(
         role=role,
         server=texts["server"],
-        token=texts["token"],
+        token="" if texts["token"] == USED else texts["token"],
         hostname=texts["hostname"].lower(),
         runtime=texts["runtime"] or "podman",
         ssh_keys=keys,
@@ -111,6 +113,22 @@ def files(wish: Wish) -> list[File]:
 def own_name(machine_id: str) -> str:
     """A name for a host that was given none; hosts of the same image get different ones."""
     return f"appliance-{machine_id.strip()[:6] or 'host'}"
+
+
+def without_token(data: bytes) -> bytes:
+    """The file with its token gone: whoever finds the card shall not find the cluster.
+
+    Only where it is written plainly; a file in UTF-16 stays as it is.
+    """
+    return _TOKEN_LINE.sub(f"token: {USED}".encode(), data)
+
+
+def forget_token(folder: Path) -> None:
+    """Take the token out of the file; called when the host has joined."""
+    path = folder / NAME
+    data = path.read_bytes()
+    if (new := without_token(data)) != data:
+        write_atomic(path, new, mode=0o644)
 
 
 def _read(data: bytes) -> tuple[Mapping[str, Any], list[str]]:
@@ -231,7 +249,11 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="firstboot")
     parser.add_argument("--boot", type=Path, required=True, help="where the boot partition is")
     parser.add_argument("--root", type=Path, default=Path("/"), help="another root, for tests")
+    parser.add_argument("--forget-token", action="store_true", help="only that: it has joined")
     chosen = parser.parse_args(argv)
+    if chosen.forget_token:
+        forget_token(chosen.boot)
+        return 0
     state = boot(chosen.boot, chosen.root)
     if state.name and chosen.root == Path("/") and os.geteuid() == 0:
         socket.sethostname(state.name)

@@ -19,8 +19,9 @@ class Machine:
         self.disk, self.serial, self.vars = (folder / n for n in ("disk.img", "serial.log", "vars"))
         self.forward = forward
         subprocess.run(["cp", "--sparse=always", image, self.disk], check=True)
+        self.image_bytes = image.stat().st_size
         with self.disk.open("r+b") as stream:  # as a card that is larger than the image
-            stream.truncate(image.stat().st_size + GROWN_BYTES)
+            stream.truncate(self.image_bytes + GROWN_BYTES)
         self.vars.write_bytes((FIRMWARE / "OVMF_VARS_4M.fd").read_bytes())
         self.process: subprocess.Popen[bytes] | None = None
 

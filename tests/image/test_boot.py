@@ -6,6 +6,7 @@
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.api import quantity
 from tests.image.machine import HOST, Machine, wait
 from tests.lab.cluster import KUBECTL, free_port
 
@@ -29,7 +31,6 @@ apiVersion: v1
 kind: Pod
 metadata: {{name: page, labels: {{app: page}}}}
 spec:
-  nodeName: pi-vm
   containers:
   - name: page
     image: appliance.local/guestbook-frontend:1
@@ -91,18 +92,20 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Machine]:
     image = Path(os.environ["APPLIANCE_IMAGE"])
-    one = Machine(tmp_path, image, (free_port(), NODE_PORT))
+    one = Machine(tmp_path, image, (free_port(), getattr(request, "param", NODE_PORT)))
     yield one
     one.stop()
-    shutil.copy(one.serial, image.with_suffix(".serial.log"))
+    shutil.copy(one.serial, image.with_suffix(f".{request.node.originalname}.serial.log"))
 
 
-def _answers(port: int) -> bool:
+def _answers(url: str) -> bool:
+    unchecked = ssl.create_default_context()
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
-            return bool(answer.read() == b"ok\n" or answer.status == 200)
+        with urllib.request.urlopen(url, timeout=5, context=unchecked) as answer:
+            return bool(answer.status == 200)
     except OSError:
         return False
 
@@ -122,9 +125,12 @@ def test_a_flashed_host_joins_runs_pods_and_says_what_is_wrong(
     node = json.loads(server.kubectl("get", "node", "pi-vm", "-o", "json"))
     assert node["status"]["nodeInfo"]["containerRuntimeVersion"].startswith("podman://")
 
+    root_bytes = quantity.value(node["status"]["capacity"]["ephemeral-storage"])
+    assert root_bytes > machine.image_bytes, "root has not grown to the disk"
+
     assert "created" in server.kubectl("apply", "-f", "-", stdin=MANIFEST)
     took["pod answers"] = wait(
-        lambda: _answers(machine.forward[0]),
+        lambda: _answers(f"http://127.0.0.1:{machine.forward[0]}/healthz"),
         BOOT_S,
         lambda: server.kubectl("describe", "pod", "page") + machine.said()[-2000:],
     )
@@ -132,6 +138,7 @@ def test_a_flashed_host_joins_runs_pods_and_says_what_is_wrong(
 
     machine.stop()
     assert machine.read("status.txt").startswith("appliance: agent pi-vm is running")
+    assert "\ntoken: (used)\n" in machine.read("appliance.yaml")
     machine.write("appliance.yaml", "role: agent\nhostname: pi vm\n")
     machine.serial.unlink()
     machine.start()
@@ -139,3 +146,13 @@ def test_a_flashed_host_joins_runs_pods_and_says_what_is_wrong(
     machine.wait_for("server: an agent needs one", 10)
     # It goes on as it was: with the certificates that it has.
     machine.wait_for("appliance: agent pi-vm is running", BOOT_S)
+
+
+@pytest.mark.parametrize("machine", [6443], indirect=True)
+def test_an_image_that_nobody_edited_is_a_server(machine: Machine) -> None:
+    machine.start()
+    took = machine.wait_for("appliance: server appliance-", BOOT_S)
+    took += machine.wait_for(" is running", BOOT_S)
+    url = f"https://127.0.0.1:{machine.forward[0]}/readyz"
+    took += wait(lambda: _answers(url), BOOT_S, lambda: machine.said()[-3000:])
+    print(f"server ready after {took:.0f} s")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from appliance.host.firstboot import MAX_BYTES, Wish, boot, files, own_name, understand
+from appliance.host.firstboot import MAX_BYTES, Wish, boot, files, main, own_name, understand
 
 AGENT = """
 role: agent
@@ -122,6 +122,18 @@ def test_what_editors_write_is_read(encoding: str) -> None:
     wish, faults = understand(text.encode(encoding), joined=False)
     assert faults == []
     assert (wish.role, wish.hostname, wish.token) == ("agent", "pi-2", "K10aa::x.y")
+
+
+def test_the_card_forgets_its_token_once_the_host_has_joined(tmp_path: Path) -> None:
+    card = tmp_path / "appliance.yaml"
+    card.write_bytes(AGENT.replace("\n", "\r\n").encode())
+    assert main(["--boot", str(tmp_path), "--forget-token"]) == 0
+    text = card.read_bytes()
+    assert text == AGENT.replace("K10aa::x.y", "(used)").replace("\n", "\r\n").encode()
+    wish, faults = understand(text, joined=True)
+    assert (wish.token, faults) == ("", [])
+    _, faults = understand(text, joined=False)
+    assert faults == ["token: an agent needs one: run `appliance token create` on the server"]
 
 
 def test_an_empty_file_is_a_server() -> None:
