@@ -13,7 +13,7 @@ from appliance.kit.nftables import nft_usable
 from appliance.node.network.wiring import Wiring
 from appliance.node.runtimes.base import Runtime, Unreachable
 from appliance.node.runtimes.detect import open_runtime
-from appliance.node.runtimes.marks import CLUSTER
+from appliance.node.runtimes.marks import CLUSTER, ROLE, ROLE_SANDBOX
 from appliance.node.volumes.mounts import unmount_all
 from appliance.proxy.backends.nftables import NftablesBackend
 
@@ -58,5 +58,9 @@ async def _remove_containers(runtime: Runtime, cluster_id: str) -> None:
         await runtime.remove(container_id)
 
     found = await runtime.list({CLUSTER: cluster_id})
-    await asyncio.gather(*(remove(container.id) for container in found))
+    # Sandboxes last: Podman takes what joined one down with it, and two removals of the same
+    # container at once leave it stuck, 4.3 for ever.
+    boxes = [c for c in found if c.marks.get(ROLE) == ROLE_SANDBOX]
+    for group in ([c for c in found if c not in boxes], boxes):
+        await asyncio.gather(*(remove(container.id) for container in group))
     log.info("removed", containers=len(found))

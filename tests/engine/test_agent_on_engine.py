@@ -135,6 +135,14 @@ class Site:
         wanted = marks.of_cluster(self.cluster_id) | {marks.POD_NAME: name}
         return list(await self.runtime.list(wanted))
 
+    async def remove_all(self) -> None:
+        """Everything of this cluster; an engine call that was under way may still make one."""
+        for _ in range(3):
+            left = await self.runtime.list(marks.of_cluster(self.cluster_id))
+            for one in sorted(left, key=lambda c: c.marks[marks.ROLE] == marks.ROLE_SANDBOX):
+                await self.runtime.remove(one.id)
+            await asyncio.sleep(0.3)
+
     async def find(self, name: str, container: str) -> Container:
         return next(
             c
@@ -188,8 +196,7 @@ async def site(
                 made.now = agent
                 yield made
         finally:
-            for left in await made.runtime.list(marks.of_cluster(made.cluster_id)):
-                await made.runtime.remove(left.id)
+            await made.remove_all()
             await made.network.clean_up()
             await made.client.close()
     await store.close()
@@ -291,14 +298,15 @@ async def test_a_removed_container_comes_back(site: Site) -> None:
     await site.until(name, lambda s: one(s).restartCount == 1 and _all_ready(s))
 
 
-async def test_a_removed_sandbox_gives_a_new_address_to_all(site: Site) -> None:
+async def test_a_dead_sandbox_gives_a_new_address_to_all(site: Site) -> None:
     name = await site.run(sleeper("a"), sleeper("b"))
     before = await site.ready(name)
-    await site.runtime.remove((await site.find(name, "POD")).id)
-    after = await site.until(
-        name, lambda s: one(s, "a").restartCount == one(s, "b").restartCount == 1 and _all_ready(s)
-    )
-    assert after.podIP != before.podIP
+    await site.runtime.kill((await site.find(name, "POD")).id)
+    # Killed, not removed: Podman 4.3 removes what joined it, too, and gets stuck for ever when
+    # the agent takes those down at the same moment.
+    after = await site.until(name, lambda s: s.podIP and s.podIP != before.podIP and _all_ready(s))
+    assert one(after, "a").restartCount >= 1
+    assert one(after, "b").restartCount >= 1
     assert await site.sh(name, "cat /etc/hosts", "a") != ""
 
 

@@ -42,7 +42,7 @@ from appliance.node.runtimes.base import (
     Unreachable,
 )
 from appliance.node.runtimes.listing import SharedLooks, everyone
-from appliance.node.runtimes.podman_spec import container_of_summary, create_body
+from appliance.node.runtimes.podman_spec import container_of_summary, create_body, half_removed
 from appliance.node.runtimes.sessions import Control, Session, hijack
 from appliance.node.runtimes.streams import EngineStreams, Frames, Lines, refused
 from appliance.node.runtimes.threads import POOLED_CONNECTIONS, QUICK_DEADLINE_S, Threads
@@ -141,7 +141,14 @@ class PodmanRuntime:
 
     async def _from_summary(self, summary: Mapping[str, Any]) -> Container:
         alive = container_of_summary(summary)
-        return await self.inspect(summary["Id"]) if alive is None else alive
+        if alive is not None:
+            return alive
+        try:
+            return await self.inspect(summary["Id"])
+        except RuntimeFault as error:
+            if "container not known" not in str(error):
+                raise
+            return half_removed(summary)
 
     async def _summaries(self, marks: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
         params = {"all": "true", "filters": json.dumps({"label": _labels(marks)})}
@@ -326,7 +333,9 @@ class PodmanRuntime:
                 "start it (scripts/engine ensure --runtime podman) or name another endpoint"
             ) from error
         if answer.status_code >= 400:
-            raise refused(answer.status_code, answer.text)
+            # some verbs tell of a container that is gone with status 500
+            gone = "no such container" in answer.text
+            raise refused(404 if gone else answer.status_code, answer.text)
         return answer.json() if answer.content else None
 
     def _connect(self) -> APIClient:

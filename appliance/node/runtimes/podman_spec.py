@@ -63,6 +63,9 @@ def namespace(ours: str) -> dict[str, str] | None:
     return {"nsmode": mode, "value": value} if value else {"nsmode": mode}
 
 
+KILLED_CODE = 137
+
+
 def container_of_summary(summary: Mapping[str, Any]) -> Container | None:
     """A list entry as a container; None if it has ended: only `inspect` knows how."""
     state = STATES.get(summary["State"], State.EXITED)
@@ -79,6 +82,23 @@ def container_of_summary(summary: Mapping[str, Any]) -> Container | None:
         pid=summary["Pid"] if running else 0,
         created_at=seconds_of(summary["Created"]),
         started_at=float(summary["StartedAt"]) if running else 0.0,
+    )
+
+
+def half_removed(summary: Mapping[str, Any]) -> Container:
+    """A container whose removal was interrupted, as two at once can do: Podman still lists it, as
+    "removing", but can't show it. It counts as dead, so that it is removed again, which works.
+    """
+    return Container(
+        id=summary["Id"],
+        name=summary["Names"][0],
+        image=summary["Image"],
+        image_id=full_id(summary["ImageID"]),
+        marks=summary.get("Labels") or {},
+        state=State.EXITED,
+        exit_code=KILLED_CODE,
+        error="its removal was interrupted",
+        created_at=seconds_of(summary["Created"]),
     )
 
 
