@@ -19,7 +19,7 @@ from appliance.assembly.store import etcd_face, store_folder
 from appliance.client.base import Client
 from appliance.client.kubeconfig import Access, write_kubeconfig
 from appliance.config.schema import Config
-from appliance.control.access.authn import CertificatesAndTokens, StaticToken
+from appliance.control.access.authn import CertificatesAndTokens
 from appliance.control.bootstrap import bootstrap
 from appliance.control.credentials import Credentials, Names
 from appliance.control.http.app import Parts, build_app
@@ -75,7 +75,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         stack.push_async_callback(nodes.aclose)
         parts = Parts(
             registry=registry,
-            authenticator=_authenticator(credentials),
+            authenticator=CertificatesAndTokens(),
             clock=clock,
             checks=(_store_check(store), loops.check()),
             nodes=nodes,
@@ -122,11 +122,6 @@ def _door(config: Config, place: Place, credentials: Credentials, client: Client
         authorities=credentials.authorities(),
         clock=clock,
     )
-
-
-def _authenticator(credentials: Credentials) -> CertificatesAndTokens:
-    admin = User(name="system:admin", groups=MASTERS)
-    return CertificatesAndTokens([StaticToken(credentials.token(), admin)])
 
 
 async def _serve(config: Config, parts: Parts, credentials: Credentials) -> ApiServer:

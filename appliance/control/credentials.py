@@ -8,7 +8,7 @@ they must name have changed. Layout:
     server/tls/admin.{crt,key}                   system:masters, for the admin kubeconfig
     server/tls/kubelet-client.{crt,key}          the API server, when it calls a node
     server/tls/service-account.key               signs service-account tokens
-    server/token                                 joins nodes; bearer token of the administrator
+    server/token                                 joins nodes, and opens nothing else
     agent/tls/{client,serving}.{crt,key}         the node: as client, and its own HTTPS API
 """
 

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -81,16 +82,19 @@ def test_labels_decide_who_belongs_to_a_controller(cluster: Cluster, rc: str) ->
 
 
 def _pid_of(cluster: Cluster, name: str) -> int:
-    """Host pid of the only process of a pod's container, found by the pod's host name."""
+    """Host pid of the only process of a pod's container, found by the pod's host name.
+
+    The sandbox has that name, too; its death is another story.
+    """
     pod = cluster.running(f"app={name}")[0]["metadata"]["name"]
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         try:
-            with open(f"/proc/{entry}/environ", "rb") as stream:
-                environ = stream.read()
+            environ = Path(f"/proc/{entry}/environ").read_bytes().split(b"\0")
+            command = Path(f"/proc/{entry}/cmdline").read_bytes()
         except OSError:
-            continue
-        if f"HOSTNAME={pod}".encode() in environ.split(b"\0"):
+            continue  # it ended meanwhile
+        if f"HOSTNAME={pod}".encode() in environ and not command.startswith(b"/pause"):
             return int(entry)
     raise AssertionError(f"no process of {pod}")
