@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(300))
 
 
-async def _prepare(kind: str) -> str:
+async def prepare(kind: str) -> str:
     """Load the images; "" or why there is no such engine."""
     try:
         runtime = await open_runtime(kind, "", SystemClock())
@@ -35,7 +35,7 @@ def cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
     kind = request.param
-    if why := asyncio.run(_prepare(kind)):
+    if why := asyncio.run(prepare(kind)):
         pytest.skip(why)
     made = Cluster(tmp_path_factory.mktemp(kind), kind, default_endpoint(kind))
     try:

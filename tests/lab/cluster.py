@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,29 @@ def free_port() -> int:
 
 
 class Cluster:
-    """One server with its agent; `endpoint` is the engine's socket."""
+    """One server with its agent; `endpoint` is the engine's socket.
 
-    def __init__(self, folder: Path, runtime: str, endpoint: str) -> None:
+    `enter` is put before every command: how to get where the cluster is.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        runtime: str,
+        endpoint: str,
+        *,
+        enter: Sequence[str] = (),
+        node: str = "",
+    ) -> None:
         second, third = 128 + secrets.randbelow(64), 192 + secrets.randbelow(58)
         self.data = folder / "data"
         self.log = folder / "server.log"
         self.port = free_port()
         self.cidr, self.services = f"10.{second}.0.0/16", f"10.{third}.0.0/16"
-        self.node = f"e2e-{secrets.token_hex(3)}"
+        self.node = node or f"e2e-{secrets.token_hex(3)}"
+        self.enter = tuple(enter)
         self._argv = [
-            sys.executable, "-m", "appliance", "server",
+            *enter, sys.executable, "-m", "appliance", "server",
             "--data-dir", str(self.data), "--https-listen-port", str(self.port),
             "--kubelet-port", str(free_port()), "--node-name", self.node,
             "--cluster-cidr", self.cidr, "--service-cidr", self.services,
@@ -81,14 +93,19 @@ class Cluster:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def appliance(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "appliance", *args]
+        argv = [*self.enter, sys.executable, "-m", "appliance", *args]
         return subprocess.run(argv, check=check, capture_output=True, text=True)
 
     def run(self, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """kubectl, whatever comes of it."""
         env = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.data)}
         return subprocess.run(
-            [KUBECTL, *args], input=stdin, capture_output=True, text=True, env=env, timeout=120
+            [*self.enter, KUBECTL, *args],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=env,
+            timeout=120,
         )
 
     def kubectl(self, *args: str, stdin: str = "") -> str:

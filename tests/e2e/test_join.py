@@ -1,0 +1,212 @@
+"""Three nodes: two join with a token; pods, services and logs across them; a node that dies."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from appliance.node.runtimes.detect import default_endpoint
+from examples.guestbook.images.closure import PYTHON_HOME
+from tests.e2e.conftest import prepare
+from tests.lab.cluster import eventually, is_ready
+from tests.lab.fleet import Fleet, ask, into_pod, resolve
+from tests.lab.netns import can_make_namespaces
+
+REPLICAS = 6
+WHO = """
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = (os.environ["HOSTNAME"] + " " + self.client_address[0]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+print("I am", os.environ["HOSTNAME"], flush=True)
+http.server.ThreadingHTTPServer(("", 80), Handler).serve_forever()
+"""
+MANIFEST = f"""
+apiVersion: v1
+kind: Service
+metadata: {{name: who}}
+spec:
+  type: NodePort
+  selector: {{app: who}}
+  ports: [{{port: 80}}]
+---
+apiVersion: v1
+kind: ReplicationController
+metadata: {{name: who}}
+spec:
+  replicas: {REPLICAS}
+  selector: {{app: who}}
+  template:
+    metadata: {{labels: {{app: who}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      tolerations:
+      - {{key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute,
+          tolerationSeconds: 5}}
+      containers:
+      - name: who
+        image: appliance.local/guestbook-frontend:1
+        imagePullPolicy: IfNotPresent
+        command: ["{PYTHON_HOME}/bin/python3", "-I", "-S", "-c", {WHO!r}]
+        readinessProbe: {{httpGet: {{path: /, port: 80}}, periodSeconds: 1}}
+"""
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    if not can_make_namespaces():
+        pytest.skip("needs root and ip")
+    if why := asyncio.run(prepare("docker")):
+        pytest.skip(why)
+    made = Fleet(tmp_path_factory.mktemp("fleet"), "docker", default_endpoint("docker"))
+    try:
+        took_s = made.start()
+        print(f"both workers ready {took_s:.1f} s after they began to join")
+        assert took_s < 20
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def pods(fleet: Fleet) -> dict[str, list[dict[str, Any]]]:
+    """The pods of a replication controller, by node."""
+    fleet.master.apply(MANIFEST)
+    eventually(lambda: len(fleet.master.running("app=who")) == REPLICAS, within_s=60)
+    return by_node(fleet)
+
+
+def by_node(fleet: Fleet) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for pod in fleet.master.running("app=who"):
+        found.setdefault(pod["spec"]["nodeName"], []).append(pod)
+    return found
+
+
+def names(pods: dict[str, list[dict[str, Any]]]) -> set[str]:
+    return {pod["metadata"]["name"] for group in pods.values() for pod in group}
+
+
+def test_pods_spread_over_nodes_each_with_a_range_of_its_own(
+    fleet: Fleet, pods: dict[str, list[dict[str, Any]]]
+) -> None:
+    assert {node: len(group) for node, group in pods.items()} == dict.fromkeys(fleet.hosts, 2)
+    for node in fleet.master.get("nodes")["items"]:
+        prefix = node["spec"]["podCIDR"].removesuffix("0/24")
+        here = [pod["status"]["podIP"] for pod in pods[node["metadata"]["name"]]]
+        assert all(address.startswith(prefix) for address in here)
+
+
+def test_pods_reach_pods_on_every_node_by_their_own_address(
+    fleet: Fleet, pods: dict[str, list[dict[str, Any]]]
+) -> None:
+    everybody = [pod for group in pods.values() for pod in group]
+    urls = [f"http://{pod['status']['podIP']}/" for pod in everybody]
+    for group in pods.values():
+        me = group[0]
+        expected = [f"{pod['metadata']['name']} {me['status']['podIP']}" for pod in everybody]
+        inside = into_pod(me)
+        assert ask(inside, urls) == expected
+    for host in fleet.hosts.values():
+        answers = host.ask(*urls)
+        assert [a.split()[0] for a in answers] == [p["metadata"]["name"] for p in everybody]
+
+
+def test_services_and_names_work_from_every_node(
+    fleet: Fleet, pods: dict[str, list[dict[str, Any]]]
+) -> None:
+    spec = fleet.master.get("service", "who")["spec"]
+    by_service = f"http://{spec['clusterIP']}/"
+    dns = fleet.master.get("service", "kubernetes")["spec"]["clusterIP"].removesuffix("1") + "10"
+    for node, group in pods.items():
+        inside = into_pod(group[0])
+        assert {a.split()[0] for a in ask(inside, [by_service] * 40)} == names(pods), node
+        assert resolve(inside, dns, "who.default.svc.cluster.local") == [spec["clusterIP"]]
+    port = spec["ports"][0]["nodePort"]
+    for host in fleet.hosts.values():
+        answers = fleet.outside.ask(*[f"http://{host.address}:{port}/"] * 40)
+        assert {a.split()[0] for a in answers} == names(pods), host.name
+
+
+def test_logs_come_from_every_node(fleet: Fleet, pods: dict[str, list[dict[str, Any]]]) -> None:
+    for group in pods.values():
+        name = group[0]["metadata"]["name"]
+        assert f"I am {name}" in fleet.master.kubectl("logs", name)
+
+
+@pytest.mark.parametrize("case", ["wrong", "deleted", "expired", "other CA", "nobody there"])
+def test_who_can_not_join_is_told_why_by_message_and_code(fleet: Fleet, case: str) -> None:
+    token, master, code, message = fleet.token(), fleet.url, 3, "does not know the token"
+    if case == "wrong":
+        token = token[:-1] + ("a" if token[-1] != "a" else "b")
+    elif case == "deleted":
+        data = str(fleet.master.data)
+        token_id = token.partition("::")[2].partition(".")[0]
+        fleet.master.appliance("token", "delete", token_id, "--data-dir", data)
+    elif case == "expired":
+        token, code, message = fleet.token("--ttl", "100ms"), 4, "expired at"
+        time.sleep(1.1)  # a token's end is kept in whole seconds
+    elif case == "other CA":
+        token, code, message = f"K10{'0' * 64}::{token.partition('::')[2]}", 5, "not the one"
+    else:
+        master, code, message = "198.18.1.77:6443", 6, "can't reach the master"
+    worker = fleet.workers["near"]
+    argv = worker.argv(master, token)
+    argv[argv.index("--data-dir") + 1] += "-refused"
+    done = worker.host.run(*argv[len(worker.host.enter) :])
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_drained_node_is_empty_until_it_is_uncordoned(
+    fleet: Fleet, pods: dict[str, list[dict[str, Any]]]
+) -> None:
+    assert "near" in pods
+    fleet.master.kubectl("drain", "near", "--force", "--timeout=40s")
+    eventually(lambda: len(fleet.master.running("app=who")) == REPLICAS, within_s=30)
+    assert set(by_node(fleet)) == {"master", "far"}
+    fleet.master.kubectl("uncordon", "near")
+    for pod in by_node(fleet)["far"]:
+        fleet.master.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
+    eventually(lambda: "near" in by_node(fleet), within_s=30)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_dead_nodes_pods_come_up_elsewhere_and_its_return_makes_no_duplicates(
+    fleet: Fleet, pods: dict[str, list[dict[str, Any]]]
+) -> None:
+    far = fleet.workers["far"]
+    assert pods
+    eventually(lambda: len(fleet.master.running("app=who")) == REPLICAS, within_s=30)
+    if "far" not in by_node(fleet):
+        fleet.master.kubectl("delete", "pods", "-l", "app=who", "--wait=false")
+        eventually(lambda: "far" in by_node(fleet), within_s=40)
+    begun = time.monotonic()
+    fleet.cut("far")
+    far.kill()
+    eventually(lambda: fleet.ready() == {"master", "near"}, within_s=60)
+    print(f"not ready after {time.monotonic() - begun:.1f} s")
+    eventually(
+        lambda: len([p for n, g in by_node(fleet).items() if n != "far" for p in g]) == REPLICAS,
+        within_s=60,
+    )
+    took_s = time.monotonic() - begun
+    print(f"all pods elsewhere after {took_s:.1f} s")
+    assert took_s < 60
+    fleet.heal("far")
+    far.join(fleet.url)
+    eventually(lambda: "far" in fleet.ready(), within_s=30)
+    eventually(
+        lambda: len(fleet.master.get("pods", "-l", "app=who")["items"]) == REPLICAS, within_s=30
+    )
+    assert all(is_ready(pod) for pod in fleet.master.get("pods", "-l", "app=who")["items"])
+    here = {p["metadata"]["name"] for p in by_node(fleet).get("far", ())}
+    eventually(lambda: far.pods_here() == here, within_s=20)
