@@ -27,8 +27,8 @@ from appliance.node.images.pause import PAUSE_IMAGE
 from appliance.node.network.bridge import BridgeNetwork
 from appliance.node.network.ipam import gateway_of
 from appliance.node.network.peers import PeerRoutes
-from appliance.node.network.routes import network_id
-from appliance.node.network.wiring import Tunnel, Wiring
+from appliance.node.network.routes import Tunnel, network_id
+from appliance.node.network.wiring import Wiring
 from appliance.node.options import NodeOptions, ServeOptions
 from appliance.node.podrange import keep_range, own_range
 from appliance.node.register import fresh_node

@@ -5,7 +5,8 @@ whenever somebody (a link that went down, an administrator) changes the kernel's
 Nothing happens without a change.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -16,14 +17,29 @@ from appliance.kit.clock import Clock
 from appliance.kit.coalesce import Coalesce
 from appliance.kit.tasks import Tasks
 from appliance.node.network.base import NetworkFault
-from appliance.node.network.routes import Ways, find_ways
-from appliance.node.network.wiring import Tunnel, Wiring, links_of
+from appliance.node.network.routes import Tunnel, Way, Ways, find_ways
 
 log = structlog.get_logger(__name__)
 
 PAUSES = Backoff(base_s=0.2, maximum_s=10.0)
 _EVERY_S = 0.5
 """Our own changes are heard as well, and links that flap are heard often."""
+
+
+class Kernel(Protocol):
+    """What the loop needs of `wiring.Wiring`."""
+
+    async def links(self, address: str) -> list[str]:
+        """The networks of the interface that has this address."""
+        ...
+
+    async def apply(self, ways: Sequence[Way], own: Tunnel) -> None:
+        """Make the kernel's routes and the tunnel be what these ways ask for."""
+        ...
+
+    async def listen(self, stir: Callable[[], None]) -> None:
+        """Call whenever routes or links of this host change, until cancelled."""
+        ...
 
 
 class RangeChanged(Exception):
@@ -39,7 +55,7 @@ class PeerRoutes:
     def __init__(
         self,
         informers: Informers,
-        wiring: Wiring,
+        kernel: Kernel,
         *,
         node_name: str,
         own: Tunnel,
@@ -47,7 +63,7 @@ class PeerRoutes:
         range_changed: Callable[[str], None],
     ) -> None:
         self._nodes = informers.of(NODE)
-        self._wiring = wiring
+        self._kernel = kernel
         self._node_name = node_name
         self._own = own
         self._clock = clock
@@ -80,16 +96,16 @@ class PeerRoutes:
                     failures = 0
 
     async def _listen(self) -> None:
-        await self._wiring.listen(self._wanted.poke)
+        await self._kernel.listen(self._wanted.poke)
 
     async def _apply(self) -> None:
-        links = await links_of(self._own.node_ip)
+        links = await self._kernel.links(self._own.node_ip)
         ways = find_ways(self._nodes.cache.list(), self._node_name, links)
         if ways.own_cidr and ways.own_cidr != self._own.pod_cidr:
             self._range_changed(ways.own_cidr)
             was = self._own.pod_cidr
             raise RangeChanged(f"this node's pod range was {was} and is {ways.own_cidr} now")
-        await self._wiring.apply(ways.others, self._own)
+        await self._kernel.apply(ways.others, self._own)
         if ways != self._last:
             self._last = ways
             log.info(

@@ -21,6 +21,15 @@ class Way:
     tunnel: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tunnel:
+    """Our own end of it: `network_id` is the same on all nodes of a cluster."""
+
+    node_ip: str
+    pod_cidr: str
+    network_id: int
+
+
 @dataclass(frozen=True, slots=True)
 class Ways:
     """All ways from this node, and what the API says its own range is ("" if it says nothing)."""

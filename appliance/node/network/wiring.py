@@ -11,13 +11,12 @@ is written into its tables, and what has no peer is taken out. UDP port 8472 is 
 import asyncio
 import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pyroute2.netlink.rtnl import RTMGRP_IPV4_ROUTE, RTMGRP_LINK
 
 from appliance.node.network.kernel import index_of, kernel_socket, remove_link
-from appliance.node.network.routes import Way, tunnel_address, tunnel_mac
+from appliance.node.network.routes import Tunnel, Way, tunnel_address, tunnel_mac
 
 PROTOCOL = 98
 """Marks our routes; the kernel keeps the number and gives it no meaning."""
@@ -26,15 +25,6 @@ _IPV4 = 2
 _PERMANENT = 0x80  # of a neighbour: written by hand, never asked for
 _SELF = 2  # the entry belongs to the interface itself, not to a bridge above it
 _ONLINK = 4  # the gateway is behind that interface, whatever the addresses say
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tunnel:
-    """Our end: `network_id` is the same on all nodes of a cluster."""
-
-    node_ip: str
-    pod_cidr: str
-    network_id: int
 
 
 class Wiring:
@@ -59,6 +49,20 @@ class Wiring:
             await self._write_routes(kernel, ways, index)
             if not far:
                 await remove_link(kernel, self.tunnel)
+
+    async def links(self, address: str) -> list[str]:
+        """The networks of the interface that has this address."""
+        async with kernel_socket() as kernel:
+            seen = [
+                (entry["index"], entry.get("address"), entry["prefixlen"])
+                async for entry in await kernel.addr("dump", family=_IPV4)
+            ]
+        mine = {index for index, own, _ in seen if own == address}
+        return [
+            str(ipaddress.ip_network(f"{own}/{length}", strict=False))
+            for index, own, length in seen
+            if index in mine and length < ipaddress.IPV4LENGTH
+        ]
 
     async def clean_up(self) -> None:
         """Take all of it back."""
@@ -118,21 +122,6 @@ class Wiring:
             async for route in await kernel.route("dump", family=_IPV4)
             if route["proto"] == PROTOCOL and route.get("priority") == self._metric
         }
-
-
-async def links_of(address: str) -> list[str]:
-    """The networks of the interface that has this address."""
-    async with kernel_socket() as kernel:
-        seen = [
-            (entry["index"], entry.get("address"), entry["prefixlen"])
-            async for entry in await kernel.addr("dump", family=_IPV4)
-        ]
-    mine = {index for index, own, _ in seen if own == address}
-    return [
-        str(ipaddress.ip_network(f"{own}/{length}", strict=False))
-        for index, own, length in seen
-        if index in mine and length < ipaddress.IPV4LENGTH
-    ]
 
 
 def _target(way: Way, tunnel: int) -> tuple[str, int]:

@@ -57,8 +57,8 @@ def test_clusters_have_different_tunnels() -> None:
 
 IN_A_KERNEL_OF_ITS_OWN = """
 import asyncio, json, subprocess, sys
-from appliance.node.network.routes import Way
-from appliance.node.network.wiring import Tunnel, Wiring, links_of
+from appliance.node.network.routes import Tunnel, Way
+from appliance.node.network.wiring import Wiring
 
 def ip(*argv):
     return subprocess.run(["ip", *argv], check=True, capture_output=True, text=True).stdout
@@ -87,7 +87,7 @@ async def main():
     near = way("near", "10.42.1.0/24", "192.0.2.7", False)
     far = [way("far", "10.42.2.0/24", "198.51.100.7", True),
            way("farther", "10.42.3.0/24", "198.51.100.8", True)]
-    seen = {"links": await links_of("192.0.2.1")}
+    seen = {"links": await wiring.links("192.0.2.1")}
     heard = asyncio.Event()
     listening = asyncio.ensure_future(wiring.listen(heard.set))
     await asyncio.wait_for(heard.wait(), 5); heard.clear()
