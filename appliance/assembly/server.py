@@ -63,6 +63,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             advertise_address=place.advertise_address,
             advertise_port=config.https_listen_port,
             cluster_domain=config.cluster_domain,
+            toleration_s=config.default_toleration_seconds,
         )
         registry = await stack.enter_async_context(
             StoreRegistry(store, clock=clock, rng=random.SystemRandom(), options=control)

@@ -136,6 +136,13 @@ KEYS: tuple[Key, ...] = (
         help="Run no controllers.",
         roles=_SERVER,
     ),
+    Key(
+        name="default-toleration-seconds",
+        kind="int",
+        default=300,
+        help="How long pods stay on a node that has fallen silent, unless they say otherwise.",
+        roles=_SERVER,
+    ),
     Key(name="server", kind="text", default="", help="URL of the server to join.", roles=_AGENT),
     Key(name="node-name", kind="text", default="", help="Name of this node (default: host name)."),
     Key(name="node-ip", kind="text", default="", help="Address of this node (default: found)."),

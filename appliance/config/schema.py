@@ -38,6 +38,7 @@ class Config:
     disable_agent: bool = False
     disable_scheduler: bool = False
     disable_controller_manager: bool = False
+    default_toleration_seconds: int = 300
     server: str = ""
     node_name: str = ""
     node_ip: str = ""
@@ -89,6 +90,9 @@ class Config:
         ):
             if text and not _is_address(text):
                 found.append(self._problem(key, text, "must be an IP address"))
+        if self.default_toleration_seconds < 0:
+            seconds = str(self.default_toleration_seconds)
+            found.append(self._problem("default-toleration-seconds", seconds, "must be 0 or more"))
         found += self._dns_faults() + self._url_faults()
         try:
             int(self.write_kubeconfig_mode, 8)

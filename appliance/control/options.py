@@ -13,6 +13,8 @@ class ControlOptions:
     advertise_address: str = "127.0.0.1"
     advertise_port: int = 6443
     cluster_domain: str = "cluster.local"
+    toleration_s: int = 300
+    """How long pods stay on a node that has fallen silent, unless they say otherwise."""
     ring_size: int = 2_000
     """Past events a watch can start from, per kind; a relist covers more."""
     watcher_backlog: int = 5_000

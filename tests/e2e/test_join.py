@@ -1,6 +1,7 @@
 """Three nodes: two join with a token; pods, services and logs across them; a node that dies."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -46,14 +47,11 @@ spec:
     metadata: {{labels: {{app: who}}}}
     spec:
       terminationGracePeriodSeconds: 1
-      tolerations:
-      - {{key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute,
-          tolerationSeconds: 5}}
       containers:
       - name: who
         image: appliance.local/guestbook-frontend:1
         imagePullPolicy: IfNotPresent
-        command: ["{PYTHON_HOME}/bin/python3", "-I", "-S", "-c", {WHO!r}]
+        command: ["{PYTHON_HOME}/bin/python3", "-I", "-S", "-c", {json.dumps(WHO)}]
         readinessProbe: {{httpGet: {{path: /, port: 80}}, periodSeconds: 1}}
 """
 

@@ -36,6 +36,7 @@ class Cluster:
         *,
         enter: Sequence[str] = (),
         node: str = "",
+        flags: Sequence[str] = (),
     ) -> None:
         second, third = 128 + secrets.randbelow(64), 192 + secrets.randbelow(58)
         self.data = folder / "data"
@@ -49,7 +50,7 @@ class Cluster:
             "--data-dir", str(self.data), "--https-listen-port", str(self.port),
             "--kubelet-port", str(free_port()), "--node-name", self.node,
             "--cluster-cidr", self.cidr, "--service-cidr", self.services,
-            "--runtime", runtime, "--runtime-endpoint", endpoint,
+            "--runtime", runtime, "--runtime-endpoint", endpoint, *flags,
         ]  # fmt: skip
         self.runtime = runtime
         self._engine = ["--runtime", runtime, "--runtime-endpoint", endpoint]

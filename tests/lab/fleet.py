@@ -123,7 +123,14 @@ class Fleet:
         self.outside = Host("outside", "198.18.1.254", self._router)
         where = [self._host("master", 1, 1), self._host("near", 1, 2), self._host("far", 2, 1)]
         self.hosts = {host.name: host for host in where}
-        self.master = Cluster(folder, runtime, endpoint, enter=where[0].enter, node="master")
+        self.master = Cluster(
+            folder,
+            runtime,
+            endpoint,
+            enter=where[0].enter,
+            node="master",
+            flags=("--default-toleration-seconds", "5"),
+        )
         self.workers = {host.name: Worker(host, folder, engine) for host in where[1:]}
 
     @property

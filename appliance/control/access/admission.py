@@ -10,9 +10,12 @@ from appliance.control.access.steps.nodetaints import DefaultTolerations, TaintN
 from appliance.control.access.steps.priorities import Priorities
 from appliance.control.access.steps.runtimeclasses import RuntimeClasses
 from appliance.control.access.steps.serviceaccounts import ServiceAccounts
+from appliance.control.options import DEFAULTS
 
 
-def default_chain(lookup: Lookup, rng: random.Random) -> tuple[Step, ...]:
+def default_chain(
+    lookup: Lookup, rng: random.Random, *, toleration_s: int = DEFAULTS.toleration_s
+) -> tuple[Step, ...]:
     """Give the steps of a normal cluster; the order is upstream's."""
     return (
         NamespaceLifecycle(lookup),
@@ -20,7 +23,7 @@ def default_chain(lookup: Lookup, rng: random.Random) -> tuple[Step, ...]:
         NodeRestriction(),
         TaintNewNodes(),
         Priorities(),
-        DefaultTolerations(),
+        DefaultTolerations(toleration_s),
         RuntimeClasses(),
     )
 

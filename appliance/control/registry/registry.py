@@ -64,7 +64,9 @@ class StoreRegistry:
             clock=clock,
             rng=rng,
             options=options,
-            admission=default_chain(StorageLookup(self._storage), rng),
+            admission=default_chain(
+                StorageLookup(self._storage), rng, toleration_s=options.toleration_s
+            ),
             strategies=default_strategies(self._storage, options=options, rng=rng),
         )
 

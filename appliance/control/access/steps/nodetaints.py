@@ -9,12 +9,12 @@ from appliance.api.kinds.core.pod.affinity import Toleration
 from appliance.api.kinds.core.pod.kind import POD, Pod
 from appliance.control.access.steps.base import Attempt
 
-STAY_S = 300
-"""How long a pod stays on a node that has fallen silent, unless it says otherwise."""
-
 
 class DefaultTolerations:
-    """Pods stay five minutes on a node that is not ready or unreachable."""
+    """Pods stay for a while on a node that is not ready or unreachable."""
+
+    def __init__(self, stay_s: int) -> None:
+        self._stay_s = stay_s
 
     async def admit(self, attempt: Attempt) -> None:
         """See the class."""
@@ -27,7 +27,7 @@ class DefaultTolerations:
                     key=key,
                     operator="Exists",
                     effect=taints.NO_EXECUTE,
-                    tolerationSeconds=STAY_S,
+                    tolerationSeconds=self._stay_s,
                 )
                 pod.spec.tolerations = [*pod.spec.tolerations, added]
 
