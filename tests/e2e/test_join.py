@@ -110,7 +110,7 @@ def test_pods_reach_pods_on_every_node_by_their_own_address(
         me = group[0]
         expected = [f"{pod['metadata']['name']} {me['status']['podIP']}" for pod in everybody]
         inside = into_pod(me)
-        assert ask(inside, urls) == expected
+        assert ask(inside, *urls) == expected
     for host in fleet.hosts.values():
         answers = host.ask(*urls)
         assert [a.split()[0] for a in answers] == [p["metadata"]["name"] for p in everybody]
@@ -124,7 +124,7 @@ def test_services_and_names_work_from_every_node(
     dns = fleet.master.get("service", "kubernetes")["spec"]["clusterIP"].removesuffix("1") + "10"
     for node, group in pods.items():
         inside = into_pod(group[0])
-        assert {a.split()[0] for a in ask(inside, [by_service] * 40)} == names(pods), node
+        assert {a.split()[0] for a in ask(inside, *[by_service] * 40)} == names(pods), node
         assert resolve(inside, dns, "who.default.svc.cluster.local") == [spec["clusterIP"]]
     port = spec["ports"][0]["nodePort"]
     for host in fleet.hosts.values():
