@@ -191,6 +191,28 @@ async def test_pods_reach_one_another_and_the_host_by_their_own_address(
     )
 
 
+async def test_a_pod_that_asks_a_service_may_be_sent_back_to_itself(
+    bridge: Room, spawn: Spawn
+) -> None:
+    await bridge.network.set_up(bridge.pod_cidr)
+    pid = spawn()
+    pod = await bridge.network.attach(PodLink(pod_uid="one", pid=pid))
+    service = bridge.cluster_cidr.replace("0.0/16", "99.99")
+    table = f"apltest{secrets.token_hex(3)}"
+    with Nft() as nft:
+        nft.run_text(f"""table ip {table} {{
+          chain pre {{ type nat hook prerouting priority dstnat;
+                       ip daddr {service} dnat to {pod.address}; }}
+          chain post {{ type nat hook postrouting priority srcnat;
+                        ct status dnat ip daddr {pod.address} masquerade; }}
+        }}""")
+        try:
+            seen = sender_seen(await socket_in(pid), await socket_in(pid), service)
+        finally:
+            nft.run_text(f"delete table ip {table}")
+    assert seen == pod.gateway
+
+
 @pytest.fixture
 async def outside(room: Room, spawn: Spawn) -> AsyncIterator[int]:
     """A host beyond ours that knows no way to pods."""

@@ -170,7 +170,10 @@ class BridgeNetwork:
             master=await index_of(kernel, self.bridge),
             peer={"ifname": "eth0", "net_ns_pid": link.pid, "address": mac},
         )
-        await kernel.link("set", index=await index_of(kernel, name), state="up")
+        index = await index_of(kernel, name)
+        # A pod that asks a service may be sent back to itself: out where it came in.
+        await kernel.brport("set", index=index, mode=1)
+        await kernel.link("set", index=index, state="up")
 
     def _open_host(self, text: str) -> None:
         if os.geteuid() != 0:
