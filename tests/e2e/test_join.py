@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -150,26 +152,45 @@ def test_logs_come_from_every_node(fleet: Fleet, pods: dict[str, list[dict[str, 
         assert f"I am {name}" in fleet.master.kubectl("logs", name)
 
 
-@pytest.mark.parametrize("case", ["wrong", "deleted", "expired", "other CA", "nobody there"])
-def test_who_can_not_join_is_told_why_by_message_and_code(fleet: Fleet, case: str) -> None:
-    token, master, code, message = fleet.token(), fleet.url, 3, "does not know the token"
-    if case == "wrong":
-        token = token[:-1] + ("a" if token[-1] != "a" else "b")
-    elif case == "deleted":
-        data = str(fleet.master.data)
-        token_id = token.partition("::")[2].partition(".")[0]
-        fleet.master.appliance("token", "delete", token_id, "--data-dir", data)
-    elif case == "expired":
-        token, code, message = fleet.token("--ttl", "100ms"), 4, "expired at"
-        time.sleep(1.1)  # a token's end is kept in whole seconds
-    elif case == "other CA":
-        token, code, message = f"K10{'0' * 64}::{token.partition('::')[2]}", 5, "not the one"
-    else:
-        master, code, message = "198.18.1.77:6443", 6, "can't reach the master"
-    worker = fleet.workers["near"]
-    argv = worker.argv(master, token)
-    argv[argv.index("--data-dir") + 1] += "-refused"
-    done = worker.host.run(*argv[len(worker.host.enter) :])
+@pytest.fixture(scope="module")
+def refusals(fleet: Fleet) -> dict[str, subprocess.CompletedProcess[str]]:
+    """What hosts that can't join are told, all at once."""
+    good, deleted, expired = fleet.token(), fleet.token(), fleet.token("--ttl", "100ms")
+    token_id = deleted.partition("::")[2].partition(".")[0]
+    fleet.master.appliance("token", "delete", token_id, "--data-dir", str(fleet.master.data))
+    time.sleep(1.1)  # a token's end is kept in whole seconds
+    cases = {
+        "wrong": (fleet.url, good[:-1] + ("a" if good[-1] != "a" else "b")),
+        "deleted": (fleet.url, deleted),
+        "expired": (fleet.url, expired),
+        "other CA": (fleet.url, f"K10{'0' * 64}::{good.partition('::')[2]}"),
+        "nobody there": ("198.18.1.77:6443", good),
+    }
+    near = fleet.workers["near"]
+
+    def refused(case: str) -> subprocess.CompletedProcess[str]:
+        argv = near.argv(*cases[case])
+        argv[argv.index("--data-dir") + 1] += f"-{case.replace(' ', '-')}"
+        return near.host.run(*argv[len(near.host.enter) :])
+
+    with ThreadPoolExecutor(len(cases)) as pool:
+        return dict(zip(cases, pool.map(refused, cases), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "message"),
+    [
+        ("wrong", 3, "does not know the token"),
+        ("deleted", 3, "does not know the token"),
+        ("expired", 4, "expired at"),
+        ("other CA", 5, "is not the one that the token was made by"),
+        ("nobody there", 6, "can't reach the master"),
+    ],
+)
+def test_who_can_not_join_is_told_why_by_message_and_code(
+    refusals: dict[str, subprocess.CompletedProcess[str]], case: str, code: int, message: str
+) -> None:
+    done = refusals[case]
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ class Worker:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(15)
 
-    def reset(self) -> None:
+    def close(self) -> None:
+        self.stop()
         if (self.data / "cluster-id").exists():
             argv = [sys.executable, "-m", "appliance", "reset", "--data-dir", str(self.data)]
             done = self.host.run(*argv, *self._engine)
@@ -175,15 +177,19 @@ class Fleet:
         self._in_router("ip", "link", "set", self._ends[name], "up")
 
     def close(self) -> None:
-        for worker in self.workers.values():
-            worker.stop()
-            worker.reset()
+        with ThreadPoolExecutor() as pool:
+            ends = [pool.submit(worker.close) for worker in self.workers.values()]
+            ends.append(pool.submit(self._close_master))
+        for end in ends:
+            end.result()
+        for namespace in self._namespaces:
+            sh("ip", "netns", "del", namespace)
+
+    def _close_master(self) -> None:
         if self.master.process is not None and self.master.process.poll() is None:
             self.master.stop()
         if (self.master.data / "cluster-id").exists():
             self.master.reset()
-        for namespace in self._namespaces:
-            sh("ip", "netns", "del", namespace)
 
     def _host(self, name: str, link: int, number: int) -> Host:
         namespace, address = self._namespace(name), f"198.18.{link}.{number}"
