@@ -165,6 +165,18 @@ async def test_nftables_heals_drift_at_the_next_change(lab: Lab, backend: Backen
     assert set(await names(lab, 10)) == {second}
 
 
+async def test_nftables_leaves_no_mark_on_what_it_sends_on(lab: Lab, backend: Backend) -> None:
+    """A tunnel would take the mark over, and its own packets would be masqueraded by it."""
+    if not isinstance(backend, NftablesBackend):
+        pytest.skip("relays mark nothing")
+    only, client = lab.pod(serve=8080), lab.pod()
+    await backend.apply(table(only))
+    sh("nft", "table ip probe { chain post { type filter hook postrouting priority 300; "
+       "meta mark != 0 counter; }; }")  # fmt: skip
+    assert (await tcp(lab, "10.42.0.1", NODE_PORT, source=client)) == (only, "10.42.0.1")
+    assert "counter packets 0 " in sh("nft", "list", "table", "ip", "probe")
+
+
 async def test_clean_up_leaves_nothing_of_ours_and_others_alone(lab: Lab, backend: Backend) -> None:
     sh("nft", "add", "table", "ip", "somebody_else")
     routes = sh("ip", "route", "show", "table", "local")

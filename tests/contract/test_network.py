@@ -34,6 +34,11 @@ class Room:
     pod_cidr: str
     cluster_cidr: str
     real: bool
+    cluster_id: str = ""
+
+    def links(self) -> set[str]:
+        """The network's links on this host; others make theirs at the same time."""
+        return {name for name in os.listdir("/sys/class/net") if self.cluster_id[:6] in name}
 
 
 @pytest.fixture
@@ -72,7 +77,7 @@ async def room(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     def build() -> Network:
         return BridgeNetwork(cluster_id, cluster_cidr=cluster_cidr, data_dir=tmp_path)
 
-    yield Room(build(), build, pod_cidr, cluster_cidr, real=True)
+    yield Room(build(), build, pod_cidr, cluster_cidr, real=True, cluster_id=cluster_id)
     await build().clean_up()
 
 
@@ -101,10 +106,6 @@ def sender_seen(listening: socket.socket, asking: socket.socket, address: str) -
             accepted.sendall(b"hello")
             assert asking.recv(5) == b"hello"
     return str(seen)
-
-
-def links_of_host() -> set[str]:
-    return set(os.listdir("/sys/class/net"))
 
 
 async def test_each_pod_has_one_address_whoever_asks_how_often(room: Room, spawn: Spawn) -> None:
@@ -165,14 +166,14 @@ async def test_a_freed_address_can_be_had_again(bridge: Room, spawn: Spawn) -> N
 
 async def test_keep_only_frees_all_others(bridge: Room, spawn: Spawn) -> None:
     await bridge.network.set_up(bridge.pod_cidr)
-    before = links_of_host()
+    before = bridge.links()
     for name in ("one", "two", "three"):
         await bridge.network.attach(PodLink(pod_uid=name, pid=spawn()))
     again = bridge.again()
     await again.set_up(bridge.pod_cidr)
     await again.keep_only(frozenset({"two"}))
 
-    assert len(links_of_host() - before) == 1
+    assert len(bridge.links() - before) == 1
 
 
 async def test_pods_reach_one_another_and_the_host_by_their_own_address(
@@ -254,14 +255,13 @@ async def test_setting_up_twice_changes_nothing_for_pods(bridge: Room, spawn: Sp
 
 
 async def test_clean_up_leaves_nothing(bridge: Room, spawn: Spawn, tmp_path: Path) -> None:
-    links = links_of_host()
     await bridge.network.set_up(bridge.pod_cidr)
     for name in ("one", "two"):
         await bridge.network.attach(PodLink(pod_uid=name, pid=spawn()))
-    assert len(links_of_host() - links) == 3
+    assert len(bridge.links()) == 3
     await bridge.network.clean_up()
 
-    assert links_of_host() == links
+    assert bridge.links() == set()
     assert os.listdir(tmp_path / "agent") == []
     with Nft() as nft:
         assert bridge.pod_cidr not in nft.run_text("list ruleset")

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from appliance.proxy.backends.nft_elements import MAPS, SETS, Elements
 
 MASQUERADE_BIT = "0x4000"  # the bit kube-proxy uses, so that other tools know to leave it alone
+# A tunnel hands its packet's mark on to the one around it, which must keep its own address.
+_UNMARK = f"meta mark set meta mark ^ {MASQUERADE_BIT}"
 _BATCH = 500  # elements per statement: nft's parser is quadratic in very long lists
 
 _SLOT = "typeof numgen random mod 65536"
@@ -59,7 +61,7 @@ table ip {table} {{
   }}
   chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
-    meta mark & {MASQUERADE_BIT} == {MASQUERADE_BIT} masquerade fully-random
+    meta mark & {MASQUERADE_BIT} == {MASQUERADE_BIT} {_UNMARK} masquerade fully-random
     ct status dnat ip saddr . ip daddr @hairpins masquerade fully-random
     oifname != "lo" ip saddr 127.0.0.0/8 ct status dnat masquerade fully-random
   }}
