@@ -43,10 +43,8 @@ class Pages:
     async def _health(self, request: HttpRequest) -> HttpResponse:
         excluded = set(request.query.get("exclude", []))
         why = await self._trouble(excluded)
-        body = json.dumps({"health": "false" if why else "true", "reason": why})
-        status = 503 if why else 200
-        text = body.replace(": ", ":").replace(", ", ",").encode()
-        return HttpResponse(status=status, content_type=_JSON, body=text)
+        body = _dump({"health": "false" if why else "true", "reason": why})
+        return HttpResponse(status=503 if why else 200, content_type=_JSON, body=body)
 
     async def _ready(self, request: HttpRequest) -> HttpResponse:
         del request
@@ -68,9 +66,7 @@ class Pages:
     async def _version(self, request: HttpRequest) -> HttpResponse:
         del request
         versions = {"etcdserver": VERSION, "etcdcluster": CLUSTER_VERSION}
-        return HttpResponse(
-            content_type=_JSON, body=json.dumps(versions, separators=(",", ":")).encode()
-        )
+        return HttpResponse(content_type=_JSON, body=_dump(versions))
 
     async def _metrics(self, request: HttpRequest) -> HttpResponse:
         """The gauges that tools look for."""
@@ -91,3 +87,7 @@ class Pages:
         return HttpResponse(
             content_type="text/plain; version=0.0.4; charset=utf-8", body=text.encode()
         )
+
+
+def _dump(data: Mapping[str, str]) -> bytes:
+    return json.dumps(data, separators=(",", ":")).encode()

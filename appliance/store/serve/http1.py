@@ -1,14 +1,16 @@
-"""Plain HTTP/1.1 on the same port: a few small pages, answered one after the other.
+"""Plain HTTP/1.1 on the same port: small pages and lines of JSON, one request after the other.
 
 `server.py` makes one `HttpConnection` for each socket that does not begin with HTTP/2's preface.
-Bounds: the request's head, its body, and one request at a time (what follows waits unread).
+Bounds: a request's head, its body, and how many wait while one is answered. A connection that
+is read on all the time also notices at once that its client is gone.
 
 Source: httptools reads the requests; RFC 9112 for the rest.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qs
@@ -23,6 +25,10 @@ log = structlog.get_logger(__name__)
 
 _MAX_HEAD_BYTES = 64 << 10
 _MAX_BODY_BYTES = 4 << 20
+_MAX_WAITING = 100
+
+
+Pieces = AsyncGenerator[bytes, None]
 
 
 @dataclass(slots=True)
@@ -35,6 +41,7 @@ class HttpRequest:
     headers: Mapping[bytes, bytes]
     body: bytes
     keep_alive: bool
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +52,8 @@ class HttpResponse:
     content_type: str = "text/plain; charset=utf-8"
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    stream: Pieces | None = None
+    """Instead of a body: pieces, each written when it is there."""
 
 
 Page = Callable[[HttpRequest], Awaitable[HttpResponse]]
@@ -65,10 +74,23 @@ class HttpConnection(asyncio.Protocol):
         self._body = bytearray()
         self._waiting: deque[HttpRequest] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._peer = ""
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a stream's transport
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
+
+    @override
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    @override
+    def resume_writing(self) -> None:
+        self._writable.set()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -125,10 +147,11 @@ class HttpConnection(asyncio.Protocol):
             headers=self._headers,
             body=bytes(self._body),
             keep_alive=self._parser.should_keep_alive(),
+            peer=self._peer,
         )
         self._waiting.append(request)
-        if self._transport is not None:
-            self._transport.pause_reading()
+        if len(self._waiting) > _MAX_WAITING:
+            raise _TooMuch("too many requests at once")
         if self._task is None:
             self._task = self._tasks.spawn("http", self._answer_all())
 
@@ -145,10 +168,27 @@ class HttpConnection(asyncio.Protocol):
             except Exception as error:
                 log.exception("page failed", path=request.path)
                 response = HttpResponse(status=500, body=f"{error}\n".encode())
-            self._write(response, request)
+            if response.stream is not None:
+                await self._write_stream(response, response.stream)
+            else:
+                self._write(response, request)
         self._task = None
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+
+    async def _write_stream(
+        self, response: HttpResponse, pieces: AsyncGenerator[bytes, None]
+    ) -> None:
+        """Pieces in chunks, as fast as the client reads; the connection ends with them."""
+        if self._transport is not None:
+            self._transport.write(_head(response, keep_alive=False, chunked=True))
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if self._transport is None:
+                    return
+                self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                await self._writable.wait()
+        if self._transport is not None:
+            self._transport.write(b"0\r\n\r\n")
+            self._transport.close()
 
     def _write(self, response: HttpResponse, request: HttpRequest) -> None:
         if self._transport is None:
@@ -169,11 +209,12 @@ class _TooMuch(Exception):
     """A request is beyond our bounds."""
 
 
-def _head(response: HttpResponse, *, keep_alive: bool) -> bytes:
+def _head(response: HttpResponse, *, keep_alive: bool, chunked: bool = False) -> bytes:
+    length = f"Content-Length: {len(response.body)}"
     lines = [
         f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
         f"Content-Type: {response.content_type}",
-        f"Content-Length: {len(response.body)}",
+        "Transfer-Encoding: chunked" if chunked else length,
         *(f"{name}: {value}" for name, value in response.headers.items()),
         *(() if keep_alive else ("Connection: close",)),
     ]

@@ -18,9 +18,10 @@ from appliance.store.serve.alarms import Alarms
 from appliance.store.serve.calls import Methods
 from appliance.store.serve.cluster import ClusterService
 from appliance.store.serve.frames import PREFACE
+from appliance.store.serve.gateway import Gateway
 from appliance.store.serve.grpc import GrpcConnection, GrpcOptions
 from appliance.store.serve.health import Pages
-from appliance.store.serve.http1 import HttpConnection
+from appliance.store.serve.http1 import HttpConnection, HttpRequest, HttpResponse
 from appliance.store.serve.identity import Identity
 from appliance.store.serve.kv import KvService
 from appliance.store.serve.lease import LeaseService
@@ -50,6 +51,7 @@ class EtcdServer:
         }
         self._options = GrpcOptions(methods, self._tasks)
         self._pages = Pages(store, alarms)
+        self._gateway = Gateway(methods)
         self._servers: list[asyncio.Server] = []
         self._connections: set[Spoken] = set()
 
@@ -77,12 +79,17 @@ class EtcdServer:
         for server in self._servers:
             await server.wait_closed()
 
+    async def _page(self, request: HttpRequest) -> HttpResponse:
+        if self._gateway.serves(request.path):
+            return await self._gateway.answer(request)
+        return await self._pages.answer(request)
+
     def _decide(self, first: bytes) -> Spoken:
         connection: Spoken
         if first.startswith(PREFACE[:_DECIDED_AFTER]):
             connection = GrpcConnection(self._options, self._connections.discard)
         else:
-            connection = HttpConnection(self._pages.answer, self._tasks, self._connections.discard)
+            connection = HttpConnection(self._page, self._tasks, self._connections.discard)
         self._connections.add(connection)
         return connection
 

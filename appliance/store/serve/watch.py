@@ -56,6 +56,8 @@ class WatchService:
             try:
                 async for request in stream:
                     await session.take(request)
+                # A client that has nothing more to say still listens, as with etcd.
+                await tasks.wait_failed()
             finally:
                 session.close()
 

@@ -5,13 +5,12 @@
         lease: Annotated[int, 3] = 0
 
 proto3 rules: a scalar at zero is not written, a message field is None when absent, unknown fields
-are skipped, the last of several scalars counts. `int` is int64 unless marked otherwise (`UINT64`).
+are skipped, the last of several scalars counts. `int` is int64 unless it is marked.
 Depth is bounded: a transaction can nest, an attacker's should not end the process.
 
 Source: the protobuf encoding guide.
 """
 
-import enum
 import types
 import typing
 from collections.abc import Callable
@@ -20,7 +19,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 import msgspec
 from typing_extensions import override
 
-UINT64 = "uint64"
+UINT64, UINT32 = "uint64", "uint32"
+"""Marks of integers that are not int64; a tuple of names marks an enum."""
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 _MASK = 2**64 - 1
 _MAX_DEPTH = 100
@@ -36,9 +36,9 @@ class Field(NamedTuple):
     name: str
     number: int
     scalar: type[bytes] | type[str] | type[bool] | type[int]
-    unsigned: bool
+    mark: str
     message: "type[Message] | None"
-    choices: type[enum.IntEnum] | None
+    choices: tuple[str, ...]
     repeated: bool
 
 
@@ -96,9 +96,9 @@ def _field(name: str, hint: Any) -> Field:
     if isinstance(kind, types.UnionType):  # Message | None
         kind = next(part for part in typing.get_args(kind) if part is not type(None))
     message = kind if issubclass(kind, Message) else None
-    choices = kind if issubclass(kind, enum.IntEnum) else None
-    scalar = int if choices else bytes if message else kind
-    return Field(name, number, scalar, UINT64 in marks, message, choices, repeated)
+    choices: tuple[str, ...] = next((mark for mark in marks if isinstance(mark, tuple)), ())
+    mark = next((mark for mark in marks if isinstance(mark, str)), "")
+    return Field(name, number, bytes if message else kind, mark, message, choices, repeated)
 
 
 # Reading
@@ -132,7 +132,7 @@ def _conversion(field: Field) -> Callable[[Any, int], Any] | None:
         return lambda data, _: _text(data)
     if field.scalar is bool:
         return lambda value, _: bool(value)
-    if field.unsigned:
+    if field.mark:
         return None
     return lambda value, _: value if value < 1 << 63 else value - (1 << 64)
 

@@ -51,8 +51,8 @@ class RangeRequest(Message):
     range_end: Annotated[bytes, 2] = b""
     limit: Annotated[int, 3] = 0
     revision: Annotated[int, 4] = 0
-    sort_order: Annotated[int, 5] = 0
-    sort_target: Annotated[int, 6] = 0
+    sort_order: Annotated[int, 5, ("NONE", "ASCEND", "DESCEND")] = 0
+    sort_target: Annotated[int, 6, ("KEY", "VERSION", "CREATE", "MOD", "VALUE")] = 0
     serializable: Annotated[bool, 7] = False
     keys_only: Annotated[bool, 8] = False
     count_only: Annotated[bool, 9] = False
@@ -114,8 +114,8 @@ class DeleteRangeResponse(Message):
 class Compare(Message):
     """A condition; of the last fields only the one that `target` names counts."""
 
-    result: Annotated[int, 1] = 0
-    target: Annotated[int, 2] = 0
+    result: Annotated[int, 1, ("EQUAL", "GREATER", "LESS", "NOT_EQUAL")] = 0
+    target: Annotated[int, 2, ("VERSION", "CREATE", "MOD", "VALUE", "LEASE")] = 0
     key: Annotated[bytes, 3] = b""
     version: Annotated[int, 4] = 0
     create_revision: Annotated[int, 5] = 0

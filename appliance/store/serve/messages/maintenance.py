@@ -6,22 +6,24 @@ Source: etcd api/etcdserverpb/rpc.proto; grpc health/v1/health.proto.
 from typing import Annotated
 
 from appliance.store.serve.messages.kv import ResponseHeader
-from appliance.store.serve.wire import UINT64, Message
+from appliance.store.serve.wire import UINT32, UINT64, Message
+
+ALARMS = ("NONE", "NOSPACE", "CORRUPT")
 
 
 class AlarmRequest(Message):
     """Read (0), raise (1) or lift (2) alarms."""
 
-    action: Annotated[int, 1] = 0
+    action: Annotated[int, 1, ("GET", "ACTIVATE", "DEACTIVATE")] = 0
     memberID: Annotated[int, 2, UINT64] = 0  # noqa: N815 - the protocol's name
-    alarm: Annotated[int, 3] = 0
+    alarm: Annotated[int, 3, ALARMS] = 0
 
 
 class AlarmMember(Message):
     """A member's alarm: NOSPACE 1, CORRUPT 2."""
 
     memberID: Annotated[int, 1, UINT64] = 0  # noqa: N815 - the protocol's name
-    alarm: Annotated[int, 2] = 0
+    alarm: Annotated[int, 2, ALARMS] = 0
 
 
 class AlarmResponse(Message):
@@ -82,7 +84,7 @@ class HashResponse(Message):
     """The hash."""
 
     header: Annotated[ResponseHeader | None, 1] = None
-    hash: Annotated[int, 2, UINT64] = 0
+    hash: Annotated[int, 2, UINT32] = 0
 
 
 class HashKVRequest(Message):
@@ -95,7 +97,7 @@ class HashKVResponse(Message):
     """The hash, and what it covers."""
 
     header: Annotated[ResponseHeader | None, 1] = None
-    hash: Annotated[int, 2, UINT64] = 0
+    hash: Annotated[int, 2, UINT32] = 0
     compact_revision: Annotated[int, 3] = 0
     hash_revision: Annotated[int, 4] = 0
 

@@ -16,7 +16,7 @@ class WatchCreateRequest(Message):
     range_end: Annotated[bytes, 2] = b""
     start_revision: Annotated[int, 3] = 0
     progress_notify: Annotated[bool, 4] = False
-    filters: Annotated[list[int], 5] = []
+    filters: Annotated[list[int], 5, ("NOPUT", "NODELETE")] = []
     prev_kv: Annotated[bool, 6] = False
     watch_id: Annotated[int, 7] = 0
     fragment: Annotated[bool, 8] = False
@@ -43,7 +43,7 @@ class WatchRequest(Message):
 class Event(Message):
     """A change."""
 
-    type: Annotated[int, 1] = 0
+    type: Annotated[int, 1, ("PUT", "DELETE")] = 0
     kv: Annotated[KeyValue | None, 2] = None
     prev_kv: Annotated[KeyValue | None, 3] = None
 

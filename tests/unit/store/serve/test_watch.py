@@ -6,6 +6,7 @@ from appliance.kit.clock import FakeClock
 from appliance.store.memory import MemoryStore
 from appliance.store.ops import delete, put
 from appliance.store.serve import frames
+from appliance.store.serve.frames import Code
 from appliance.store.serve.messages import watch as pb
 from tests.unit.store.serve.conftest import Client
 
@@ -229,12 +230,14 @@ async def test_unknown_requests_are_ignored(stream: Stream) -> None:
     assert await stream.say(pb.WatchRequest()) == []
 
 
-async def test_the_end_of_a_stream_ends_its_watches(
+async def test_whoever_has_nothing_more_to_say_still_listens_until_gone(
     client: Client, stream: Stream, store: MemoryStore
 ) -> None:
     await stream.create(b"a")
     client.end(1)
-    await client.settle()
-    assert client.answers.status(1) == (0, "")
     await put(store, b"a", b"1")
+    assert len(await stream.news()) == 1
+    client.server.data_received(frames.rst_stream(1, Code.CANCEL))
+    await client.settle()
+    await put(store, b"a", b"2")
     assert await stream.news() == []

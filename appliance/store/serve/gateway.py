@@ -1,0 +1,176 @@
+"""The JSON gateway: POST /v3/kv/range and so on, for clients without gRPC.
+
+Runs the same methods as `grpc.py` does. Streams answer with a line of JSON per message; what the
+client has to say is the request's body, so its half ends there.
+
+Source: etcd's gateway annotations in api/etcdserverpb/rpc.proto.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Self
+
+from appliance.kit.tasks import Tasks
+from appliance.store.errors import StoreError
+from appliance.store.serve.calls import Caller, Method, Methods, Streaming
+from appliance.store.serve.http1 import HttpRequest, HttpResponse
+from appliance.store.serve.protojson import JsonError, from_json, to_json
+from appliance.store.serve.status import Refused, Status, refusal
+from appliance.store.serve.wire import Message
+
+_JSON = "application/json"
+_KV, _LEASE = "etcdserverpb.KV", "etcdserverpb.Lease"
+_CLUSTER, _CARE = "etcdserverpb.Cluster", "etcdserverpb.Maintenance"
+_QUEUED_ANSWERS = 128
+
+ROUTES: Mapping[str, str] = {
+    "kv/range": f"/{_KV}/Range",
+    "kv/put": f"/{_KV}/Put",
+    "kv/deleterange": f"/{_KV}/DeleteRange",
+    "kv/txn": f"/{_KV}/Txn",
+    "kv/compaction": f"/{_KV}/Compact",
+    "watch": "/etcdserverpb.Watch/Watch",
+    "lease/grant": f"/{_LEASE}/LeaseGrant",
+    "lease/revoke": f"/{_LEASE}/LeaseRevoke",
+    "lease/keepalive": f"/{_LEASE}/LeaseKeepAlive",
+    "lease/timetolive": f"/{_LEASE}/LeaseTimeToLive",
+    "lease/leases": f"/{_LEASE}/LeaseLeases",
+    "kv/lease/revoke": f"/{_LEASE}/LeaseRevoke",
+    "kv/lease/timetolive": f"/{_LEASE}/LeaseTimeToLive",
+    "kv/lease/leases": f"/{_LEASE}/LeaseLeases",
+    "cluster/member/add": f"/{_CLUSTER}/MemberAdd",
+    "cluster/member/remove": f"/{_CLUSTER}/MemberRemove",
+    "cluster/member/update": f"/{_CLUSTER}/MemberUpdate",
+    "cluster/member/list": f"/{_CLUSTER}/MemberList",
+    "cluster/member/promote": f"/{_CLUSTER}/MemberPromote",
+    "maintenance/alarm": f"/{_CARE}/Alarm",
+    "maintenance/status": f"/{_CARE}/Status",
+    "maintenance/defragment": f"/{_CARE}/Defragment",
+    "maintenance/hash": f"/{_CARE}/Hash",
+    "maintenance/hashkv": f"/{_CARE}/HashKV",
+    "maintenance/transfer-leadership": f"/{_CARE}/MoveLeader",
+}
+_HTTP: Mapping[Status, int] = {
+    Status.CANCELED: 499,
+    Status.INVALID_ARGUMENT: 400,
+    Status.OUT_OF_RANGE: 400,
+    Status.FAILED_PRECONDITION: 400,
+    Status.NOT_FOUND: 404,
+    Status.UNAUTHENTICATED: 401,
+    Status.PERMISSION_DENIED: 403,
+    Status.RESOURCE_EXHAUSTED: 429,
+    Status.UNIMPLEMENTED: 501,
+    Status.UNAVAILABLE: 503,
+    Status.DEADLINE_EXCEEDED: 504,
+}
+
+
+class Gateway:
+    """All routes below /v3."""
+
+    def __init__(self, methods: Methods) -> None:
+        self._methods = methods
+
+    def serves(self, path: str) -> bool:
+        """Whether a path is ours."""
+        return self._method(path) is not None
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """A call of a path that is ours."""
+        method = self._method(request.path)
+        if method is None or request.method != "POST":
+            return HttpResponse(status=405, headers={"Allow": "POST"}, body=b"Method Not Allowed\n")
+        caller = Caller(request.peer, request.headers)
+        try:
+            messages = [from_json(method.request, data) for data in _objects(request.body)]
+            if isinstance(method, Streaming):
+                return HttpResponse(content_type=_JSON, stream=_lines(method, messages, caller))
+            answer = await method.handle(messages[0] if messages else method.request(), caller)
+        except (Refused, StoreError, JsonError) as error:
+            refused = _refused(error)
+            status = _HTTP.get(refused.status, 500)
+            return HttpResponse(status=status, content_type=_JSON, body=_dump(_error(refused)))
+        return HttpResponse(content_type=_JSON, body=_dump(to_json(answer)))
+
+    def _method(self, path: str) -> Method | None:
+        name = path.removeprefix("/v3beta/" if path.startswith("/v3beta/") else "/v3/")
+        return self._methods.get(ROUTES.get(name, "")) if name != path else None
+
+
+def _objects(body: bytes) -> list[Any]:
+    """The JSON objects of a body, one after the other."""
+    try:
+        text = body.decode().strip()
+        found, decoder = [], json.JSONDecoder()
+        while text:
+            data, end = decoder.raw_decode(text)
+            found.append(data)
+            text = text[end:].strip()
+    except ValueError as error:
+        raise JsonError(f"invalid JSON: {error}") from error
+    return found
+
+
+def _refused(error: Refused | StoreError | JsonError) -> Refused:
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, StoreError):
+        return refusal(error)
+    return Refused(Status.INVALID_ARGUMENT, str(error))
+
+
+def _error(refused: Refused) -> dict[str, Any]:
+    """Old clients read `error`, new ones `message`."""
+    text = str(refused)
+    return {"error": text, "code": int(refused.status), "message": text}
+
+
+def _dump(data: Any) -> bytes:
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+async def _lines(
+    method: Streaming, messages: list[Message], caller: Caller
+) -> AsyncGenerator[bytes, None]:
+    """What a stream answers, a line each; an error ends it."""
+    stream = _BodyStream(messages, caller)
+    async with Tasks("gateway") as tasks:
+        running = tasks.spawn("stream", stream.run(method))
+        while (answer := await stream.answers.get()) is not None:
+            yield _dump({"result": to_json(answer)}) + b"\n"
+        refused = await running
+        if refused is not None:
+            yield _dump({"error": _error(refused)}) + b"\n"
+
+
+class _BodyStream:
+    """A stream whose requests are all there; answers wait until they are written."""
+
+    def __init__(self, messages: list[Message], caller: Caller) -> None:
+        self.caller = caller
+        self.answers: asyncio.Queue[Message | None] = asyncio.Queue(_QUEUED_ANSWERS)
+        self._requests = deque(messages)
+
+    async def run(self, method: Streaming) -> Refused | None:
+        """Run the handler; how it was refused, if it was."""
+        try:
+            await method.handle(self)
+        except (Refused, StoreError) as error:
+            return _refused(error)
+        finally:
+            await self.answers.put(None)
+        return None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        if not self._requests:
+            raise StopAsyncIteration
+        return self._requests.popleft()
+
+    async def send(self, message: Message) -> None:
+        """Queue an answer."""
+        await self.answers.put(message)
