@@ -19,7 +19,8 @@ class Identity:
     member_id: int
     name: str = "default"
     client_urls: tuple[str, ...] = ()
-    peer_urls: tuple[str, ...] = ()
+    peer_urls: tuple[str, ...] = ("http://localhost:2380",)
+    """etcd's default; nobody listens there, but clients show it."""
     raft_term: int = _RAFT_TERM
 
     def header(self, revision: int = 0) -> ResponseHeader:
