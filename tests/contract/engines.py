@@ -45,6 +45,7 @@ APPLETS = (
     "tail",
     "ls",
     "stat",
+    "stty",
 )
 
 

@@ -150,17 +150,14 @@ class Terminal:
 
 
 def test_a_terminal_is_one(cluster: Cluster, shell: str) -> None:
-    terminal = Terminal(cluster, "exec", "-it", shell, "-c", "main", "--", "sh")
+    script = "trap : INT; stty size; echo err >&2; cat; exit 5"
+    args = ("exec", "-it", shell, "-c", "main", "--", "sh", "-c", script)
+    terminal = Terminal(cluster, *args)
     try:
-        terminal.read_until(rb"# ")
-        terminal.type(b"stty size; echo err >&2\r")
-        terminal.read_until(rb"33 90\r\nerr")
-        terminal.type(b"cat\r")
+        terminal.read_until(rb"33 90\r\nerr\r\n")
         terminal.type(b"mirror\r")
         terminal.read_until(rb"mirror\r\nmirror\r\n")
         terminal.type(b"\x03")  # Ctrl-C ends the command in the pod, not kubectl
-        terminal.read_until(rb"\^C.*# $")
-        terminal.type(b"exit 5\r")
         assert terminal.process.wait(20) == 5
     finally:
         terminal.close()
