@@ -191,8 +191,8 @@ async def test_a_reader_that_stops_stops_the_command(real: Runtime, container: s
 
 async def gone(text: str) -> None:
     async with asyncio.timeout(5):
-        while processes(text):
-            await asyncio.sleep(0.02)  # noqa: ASYNC110 - processes give no events
+        while processes(text):  # noqa: ASYNC110 - processes give no events
+            await asyncio.sleep(0.02)
 
 
 async def test_closing_kills_the_command(real: Runtime, container: str) -> None:

@@ -23,7 +23,7 @@ from appliance.kit.upgrading import wants_upgrade
 from appliance.node.pods.logs import LogFault
 from appliance.node.pods.workers import Workers
 from appliance.node.runtimes.base import ExecStream, NotThere, Runtime, RuntimeFault
-from appliance.node.serve import commands
+from appliance.node.serve import commands, spdy_channels
 from appliance.node.serve.channels import COMMAND_PROTOCOLS, V4, WebSocketChannels, choose
 from appliance.node.serve.places import pod_pid, running_id
 from appliance.node.serve.portforward import (
@@ -88,6 +88,12 @@ class Command(StreamEndpoint):
         session = await self._begin(container_id, query, wanted)
         try:
             connection = take_over(scope)
+            if protocol == spdy_channels.SPDY_UPGRADE:
+                try:
+                    await spdy_channels.serve(connection, session, wanted)
+                finally:
+                    await connection.close()
+                return
             await connection.write(handshake(_key(headers), protocol))
             channels = WebSocketChannels(WebSocket(connection), protocol)
             try:
@@ -153,7 +159,7 @@ def choose_way(headers: Mapping[bytes, bytes]) -> str:
         LogFault: in no way that we know.
     """
     upgrade = headers.get(b"upgrade", b"").lower()
-    if upgrade == b"spdy/3.1":
+    if upgrade.decode("latin-1") == spdy_channels.SPDY_UPGRADE:
         return PORT_FORWARD
     names = offered(headers)
     way = choose(names, (TUNNEL, V4)) if names else V4
@@ -200,14 +206,16 @@ def wanted_streams(query: QueryParams) -> commands.Wanted:
 
 
 def choose_protocol(headers: Mapping[bytes, bytes]) -> str:
-    """The subprotocol to speak.
+    """The WebSocket subprotocol to speak, or `SPDY_UPGRADE`.
 
     Raises:
-        LogFault: it is no WebSocket, or none that we speak.
+        LogFault: nothing that we speak.
     """
-    if headers.get(b"upgrade", b"").lower() != b"websocket":
-        asked = headers.get(b"upgrade", b"").decode("latin-1")
-        raise LogFault(501, f"commands over {asked} are not supported by this version")
+    upgrade = headers.get(b"upgrade", b"").decode("latin-1")
+    if upgrade.lower() == spdy_channels.SPDY_UPGRADE:
+        return spdy_channels.SPDY_UPGRADE
+    if upgrade.lower() != "websocket":
+        raise LogFault(400, f"commands can't be carried by {upgrade}")
     names = offered(headers)
     protocol = choose(names, COMMAND_PROTOCOLS)
     if protocol is None:

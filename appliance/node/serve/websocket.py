@@ -8,6 +8,8 @@ Bound: `MESSAGE_BYTES` per message, one read, and asyncio's write buffer.
 Source: RFC 6455.
 """
 
+import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 
@@ -19,6 +21,7 @@ from appliance.kit.duplex import Duplex
 
 MESSAGE_BYTES = 16 * 1024 * 1024  # clients send what a user pastes as one message
 NORMAL = 1000
+GOODBYE_S = 2.0  # what a client gets to read the end and go
 
 
 def offered(headers: Mapping[bytes, bytes]) -> Sequence[str]:
@@ -78,11 +81,20 @@ class WebSocket:
         await self._flush()
 
     async def close(self) -> None:
-        """Say goodbye and close the connection."""
+        """Say goodbye, hear the client's, and close the connection."""
         if self._protocol.state is OPEN:
             self._protocol.send_close(NORMAL)
             await self._flush()
+            # Closing under bytes that nobody read would take back what the client has not read.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._hear_goodbye()
         await self._connection.close()
+
+    async def _hear_goodbye(self) -> None:
+        while self._protocol.close_rcvd is None and (data := await self._connection.read()):
+            self._protocol.receive_data(data)
+            self._protocol.events_received()
 
     def _take(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:

@@ -13,10 +13,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from appliance.kit.spdy import Reset
 from appliance.node.runtimes.base import ExecResult
 from appliance.node.runtimes.fake_sessions import FakeSession
 from appliance.node.serve.channels import V4, V4_BASE64, V5
 from appliance.node.serve.server import NodeServer
+from tests.unit.node.spdy_client import Spdy, upgraded
 from tests.unit.node.stage import Stage
 from tests.unit.node.test_serve import Keys, serving
 
@@ -159,3 +161,38 @@ async def test_what_is_wrong_is_said_before_the_upgrade(node: Node) -> None:
     )
     assert (await node.refused(EXEC, "v1.unknown"))[0] == 400
     assert (await node.refused("/exec/default/p/web?stdout=1"))[0] == 400
+
+
+@asynccontextmanager
+async def over_spdy(node: Node, path: str) -> AsyncIterator[Spdy]:
+    head = ("Upgrade", "SPDY/3.1"), ("X-Stream-Protocol-Version", "v4.channel.k8s.io")
+    async with upgraded(node, "POST", path, *head) as (connection, answer):
+        assert answer.status == 101, answer
+        assert answer.headers["x-stream-protocol-version"] == "v4.channel.k8s.io"
+        yield Spdy(connection.write, connection.read)
+
+
+async def test_clients_from_before_websocket_open_streams(node: Node) -> None:
+    node.stage.runtime.on_exec = lambda _container, _argv: ExecResult(7, b"")
+    async with over_spdy(node, EXEC + "&stdin=1") as client:
+        for number, kind in ((1, "error"), (3, "stdin"), (5, "stdout"), (7, "stderr")):
+            await client.open(number, kind, 0)
+        await client.send(client.writer.data(3, b"typed", fin=True))
+        await client.until(lambda: client.ended(1, 5, 7))
+        assert (client.said(5), client.said(7)) == (b"typed", b"")
+        causes = json.loads(client.said(1))["details"]["causes"]
+        assert causes == [{"reason": "ExitCode", "message": "7"}]
+    await node.session.closed.wait()
+
+
+async def test_streams_that_were_not_asked_for_are_refused(node: Node) -> None:
+    async with over_spdy(node, EXEC + "&stdin=1&tty=1") as client:
+        for number, kind in ((1, "error"), (3, "stdin"), (5, "stdout"), (7, "stderr")):
+            await client.open(number, kind, 0)
+        await client.open(9, "resize", 0)
+        await client.until(lambda: Reset(7, 3) in client.heard)
+        await client.send(client.writer.data(9, b'{"Width":90,"Height":33}\n'))
+        await client.send(client.writer.data(3, b"typed"))
+        await client.until(lambda: client.said(5) == b"typed")
+    await node.session.closed.wait()
+    assert node.session.sizes == [(90, 33)]
