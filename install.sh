@@ -112,6 +112,7 @@ for unit in appliance.service appliance-agent.service; do
   if [ -f "$systemd_dir/\$unit" ]; then
     systemctl disable --now "\$unit" || echo "\$unit could not be stopped" >&2
     rm -f "$systemd_dir/\$unit"
+    systemctl daemon-reload
   fi
 done
 data=\$("$venv/bin/python" -c 'import os

@@ -136,6 +136,7 @@ def test_a_flashed_host_joins_runs_pods_and_says_what_is_wrong(
     )
     print({what: f"{seconds:.0f} s" for what, seconds in took.items()})
 
+    assert "FAILED" not in machine.said()
     machine.stop()
     assert machine.read("status.txt").startswith("appliance: agent pi-vm is running")
     assert "\ntoken: (used)\n" in machine.read("appliance.yaml")
@@ -144,8 +145,16 @@ def test_a_flashed_host_joins_runs_pods_and_says_what_is_wrong(
     machine.start()
     machine.wait_for("appliance: appliance.yaml has 2 faults", BOOT_S)
     machine.wait_for("server: an agent needs one", 10)
-    # It goes on as it was: with the certificates that it has.
+    # It goes on as it was, with the certificates that it has, and brings its pods back.
     machine.wait_for("appliance: agent pi-vm is running", BOOT_S)
+    back = wait(
+        lambda: _answers(f"http://127.0.0.1:{machine.forward[0]}/healthz"),
+        BOOT_S,
+        lambda: server.kubectl("describe", "pod", "page") + machine.said()[-2000:],
+    )
+    print(f"after the plug was pulled: the pod answers {back:.0f} s after its node runs")
+    machine.wait_for("OpenBSD Secure Shell server", BOOT_S)
+    assert "FAILED" not in machine.said()
 
 
 @pytest.mark.parametrize("machine", [6443], indirect=True)

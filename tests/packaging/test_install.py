@@ -103,7 +103,7 @@ def test_a_server_is_installed_started_left_alone_and_removed(installer: Install
     env = {**os.environ, "PATH": f"{home / 'fake'}:{os.environ['PATH']}"}
     gone = subprocess.run([home / "bin/appliance-uninstall"], env=env, timeout=60)
     assert gone.returncode == 0
-    assert installer.systemctl()[6:] == ["disable --now appliance.service"]
+    assert installer.systemctl()[6:] == ["disable --now appliance.service", "daemon-reload"]
     left = {p.relative_to(home).as_posix() for p in home.rglob("*") if p.is_file()}
     assert left == {"calls", "fake/systemctl", "etc/config.yaml"}
 
