@@ -40,6 +40,12 @@ ROUTES: Mapping[str, str] = {
     "kv/lease/revoke": f"/{_LEASE}/LeaseRevoke",
     "kv/lease/timetolive": f"/{_LEASE}/LeaseTimeToLive",
     "kv/lease/leases": f"/{_LEASE}/LeaseLeases",
+    "lock/lock": "/v3lockpb.Lock/Lock",
+    "lock/unlock": "/v3lockpb.Lock/Unlock",
+    **{
+        f"election/{name.lower()}": f"/v3electionpb.Election/{name}"
+        for name in ("Campaign", "Proclaim", "Leader", "Observe", "Resign")
+    },
     "cluster/member/add": f"/{_CLUSTER}/MemberAdd",
     "cluster/member/remove": f"/{_CLUSTER}/MemberRemove",
     "cluster/member/update": f"/{_CLUSTER}/MemberUpdate",

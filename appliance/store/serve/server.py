@@ -25,6 +25,7 @@ from appliance.store.serve.http1 import HttpConnection, HttpRequest, HttpRespons
 from appliance.store.serve.identity import Identity
 from appliance.store.serve.kv import KvService
 from appliance.store.serve.lease import LeaseService
+from appliance.store.serve.locks import ElectionService, LockService
 from appliance.store.serve.maintenance import MaintenanceService
 from appliance.store.serve.watch import WatchService
 
@@ -47,6 +48,8 @@ class EtcdServer:
             **WatchService(store, identity, clock).methods(),
             **LeaseService(store, identity, alarms).methods(),
             **ClusterService(identity).methods(),
+            **LockService(store, identity).methods(),
+            **ElectionService(store, identity).methods(),
             **MaintenanceService(store, identity, alarms, clock).methods(),
         }
         self._options = GrpcOptions(methods, self._tasks)

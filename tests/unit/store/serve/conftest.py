@@ -18,6 +18,7 @@ from appliance.store.serve.grpc import GrpcConnection, GrpcOptions
 from appliance.store.serve.identity import Identity
 from appliance.store.serve.kv import KvService
 from appliance.store.serve.lease import LeaseService
+from appliance.store.serve.locks import ElectionService, LockService
 from appliance.store.serve.maintenance import MaintenanceService
 from appliance.store.serve.watch import WatchService
 from appliance.store.serve.wire import Message
@@ -113,6 +114,8 @@ def methods(store: MemoryStore, clock: FakeClock) -> Methods:
         **WatchService(store, ME, clock).methods(),
         **LeaseService(store, ME, alarms).methods(),
         **ClusterService(ME).methods(),
+        **LockService(store, ME).methods(),
+        **ElectionService(store, ME).methods(),
         **MaintenanceService(store, ME, alarms, clock).methods(),
     }
 

@@ -1,0 +1,154 @@
+"""The Lock and Election services: locks and leaders for clients that have no library for them.
+
+What goes wrong inside ends with Unknown and the plain text, as these two services do in etcd.
+
+Source: etcd server/etcdserver/api/v3lock/lock.go, v3election/election.go.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from appliance.store.base import EventKind, KeyValue, Put, Store, WatchRequest, prefix_end
+from appliance.store.errors import EmptyKey, StoreError
+from appliance.store.ops import delete
+from appliance.store.serve import queues
+from appliance.store.serve.calls import Caller, Methods, Stream, Streaming, Unary
+from appliance.store.serve.convert import kv_message
+from appliance.store.serve.identity import Identity, current_revision
+from appliance.store.serve.messages import locks as pb
+from appliance.store.serve.queues import Place
+from appliance.store.serve.status import Refused, Status
+from appliance.store.serve.wire import Message
+
+Handle = Callable[[Any, Caller], Awaitable[Message]]
+
+
+class LockService:
+    """Locks."""
+
+    def __init__(self, store: Store, identity: Identity) -> None:
+        self._store = store
+        self._identity = identity
+
+    def methods(self) -> Methods:
+        """The service's table."""
+        return {
+            "/v3lockpb.Lock/Lock": Unary(pb.LockRequest, _plainly(self.lock)),
+            "/v3lockpb.Lock/Unlock": Unary(pb.UnlockRequest, _plainly(self.unlock)),
+        }
+
+    async def lock(self, request: pb.LockRequest, caller: Caller) -> Message:
+        """Answer when the lock is held."""
+        del caller
+        place = await queues.take_place(self._store, request.name, request.lease)
+        if not await queues.wait_for_turn(self._store, request.name, place):
+            raise Refused(Status.UNKNOWN, "mutex: session is expired")
+        revision = await current_revision(self._store)
+        return pb.LockResponse(header=self._identity.header(revision), key=place.key)
+
+    async def unlock(self, request: pb.UnlockRequest, caller: Caller) -> Message:
+        """Let go; a key that has gone is no error."""
+        if not request.key:
+            raise EmptyKey
+        gone = await delete(self._store, request.key, author=caller.peer)
+        return pb.UnlockResponse(header=self._identity.header(gone.revision))
+
+
+class ElectionService:
+    """Leaders."""
+
+    def __init__(self, store: Store, identity: Identity) -> None:
+        self._store = store
+        self._identity = identity
+
+    def methods(self) -> Methods:
+        """The service's table."""
+        prefix = "/v3electionpb.Election/"
+        return {
+            prefix + "Campaign": Unary(pb.CampaignRequest, _plainly(self.campaign)),
+            prefix + "Proclaim": Unary(pb.ProclaimRequest, _plainly(self.proclaim)),
+            prefix + "Leader": Unary(pb.LeaderRequest, _plainly(self.leader)),
+            prefix + "Resign": Unary(pb.ResignRequest, _plainly(self.resign)),
+            prefix + "Observe": Streaming(pb.LeaderRequest, self.observe),
+        }
+
+    async def campaign(self, request: pb.CampaignRequest, caller: Caller) -> Message:
+        """Answer when we lead."""
+        del caller
+        name, store = request.name, self._store
+        place = await queues.take_place(store, name, request.lease, request.value)
+        if not await queues.wait_for_turn(store, name, place):
+            raise Refused(Status.UNKNOWN, "election: session is expired")
+        leader = pb.LeaderKey(name=name, key=place.key, rev=place.revision, lease=place.lease)
+        header = self._identity.header(await current_revision(store))
+        return pb.CampaignResponse(header=header, leader=leader)
+
+    async def proclaim(self, request: pb.ProclaimRequest, caller: Caller) -> Message:
+        """Set the leader's value."""
+        del caller
+        place = _place(request.leader)
+        put = Put(key=place.key, value=request.value, lease=place.lease)
+        result = await queues.if_still(self._store, place, put)
+        if not result.succeeded:
+            raise Refused(Status.UNKNOWN, "election: not leader")
+        return pb.ProclaimResponse(header=self._identity.header(result.revision))
+
+    async def leader(self, request: pb.LeaderRequest, caller: Caller) -> Message:
+        """Who leads."""
+        del caller
+        kv, revision = await queues.head(self._store, request.name)
+        if kv is None:
+            raise Refused(Status.UNKNOWN, "election: no leader")
+        return pb.LeaderResponse(header=self._identity.header(revision), kv=kv_message(kv))
+
+    async def resign(self, request: pb.ResignRequest, caller: Caller) -> Message:
+        """Lead no more; whoever does not lead has nothing to give up."""
+        del caller
+        result = await queues.leave(self._store, _place(request.leader))
+        return pb.ResignResponse(header=self._identity.header(result.revision))
+
+    async def observe(self, stream: Stream) -> None:
+        """Tell the leader, and every change of it."""
+        async for request in stream:
+            async for kv, revision in self._leaders(request.name):
+                header = self._identity.header(revision)
+                await stream.send(pb.LeaderResponse(header=header, kv=kv_message(kv)))
+
+    async def _leaders(self, name: bytes) -> AsyncIterator[tuple[KeyValue, int]]:
+        told: KeyValue | None = None
+        while True:
+            kv, revision = await queues.head(self._store, name)
+            if kv is not None and kv != told:
+                told = kv
+                yield kv, revision
+            await self._until_changed(name, kv, revision)
+
+    async def _until_changed(self, name: bytes, leader: KeyValue | None, revision: int) -> None:
+        """Until the leader's key changes, or if there is none, until somebody stands."""
+        prefix = name + b"/"
+        key, end = (prefix, prefix_end(prefix)) if leader is None else (leader.key, b"")
+        watcher = self._store.watch(WatchRequest(key=key, end=end, start_revision=revision + 1))
+        try:
+            async for batch in watcher:
+                if leader is not None or any(e.kind is EventKind.PUT for e in batch.events):
+                    return
+        finally:
+            watcher.close()
+
+
+def _place(leader: pb.LeaderKey | None) -> Place:
+    if leader is None:
+        raise Refused(Status.UNKNOWN, '"leader" field must be provided')
+    return Place(leader.key, leader.rev, leader.lease)
+
+
+def _plainly(handle: Handle) -> Handle:
+    """Let refusals of the store end the call with Unknown."""
+
+    async def call(request: Any, caller: Caller) -> Message:
+        try:
+            return await handle(request, caller)
+        except StoreError as error:
+            raise Refused(Status.UNKNOWN, str(error)) from error
+
+    return call
