@@ -107,7 +107,7 @@ async def real(folder: Path) -> AsyncIterator[str]:
         stderr=log,
     )
     try:
-        await _until_open(client)
+        await until_open(client)
         yield client
     finally:
         process.kill()
@@ -115,7 +115,8 @@ async def real(folder: Path) -> AsyncIterator[str]:
         log.close()
 
 
-async def _until_open(url: str) -> None:
+async def until_open(url: str) -> None:
+    """Wait until somebody listens."""
     host, port = url.removeprefix("http://").split(":")
     async with asyncio.timeout(_TIMEOUT_S):
         while True:

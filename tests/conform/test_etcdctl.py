@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from appliance.config.schema import Config
 from appliance.kit.clock import SystemClock
 from appliance.kit.pki import Subject, issue, new_ca
 from appliance.kit.tasks import Tasks
-from tests.conform.etcd_endpoints import ETCD, ETCDCTL, Etcdctl, Said, ours, real
+from tests.conform.etcd_endpoints import ETCD, ETCDCTL, Etcdctl, Said, ours, real, until_open
 from tests.lab.cluster import free_port
 
 pytestmark = [
@@ -238,3 +239,45 @@ async def test_tls_lets_in_who_has_a_certificate(tmp_path: Path) -> None:
         refused = await etcdctl("get", "a", trust, "--command-timeout=300ms")
     assert refused.code != 0
     assert refused.out == ""
+
+
+async def test_what_was_acknowledged_outlives_a_kill_and_watches_go_on(tmp_path: Path) -> None:
+    port = free_port()
+    argv = (
+        "store",
+        "--data-dir",
+        str(tmp_path),
+        "--listen-client-urls",
+        f"http://127.0.0.1:{port}",
+    )
+    etcdctl = Etcdctl(f"http://127.0.0.1:{port}")
+
+    async def start() -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "appliance", *argv, stderr=asyncio.subprocess.DEVNULL
+        )
+        await until_open(etcdctl.url)
+        return process
+
+    server = await start()
+    try:
+        assert (await etcdctl("put", "a", "1")).out == "OK\n"
+        watch = await etcdctl.start("watch", "a")
+        assert watch.stdout is not None
+        heard = asyncio.create_task(watch.stdout.readline())
+        while not heard.done():  # a watch shows no sign of life: write until it has heard
+            await etcdctl("put", "a", "2")
+            await asyncio.wait([heard], timeout=0.2)
+        server.kill()
+        await server.wait()
+        server = await start()
+        assert (await etcdctl("get", "a", "--print-value-only")).out == "2\n"
+        await etcdctl("put", "a", "after")
+        async with asyncio.timeout(20):
+            while (await watch.stdout.readline()) != b"after\n":
+                pass
+        watch.kill()
+        await watch.communicate()
+    finally:
+        server.terminate()
+        assert await server.wait() == 0

@@ -37,6 +37,8 @@ _NOT_GRPC = hpack.literal(b":status", b"415")
 _WAIT_BYTES = 256 << 10
 """A stream's sender waits when more than this is queued for it."""
 _MAX_UNFINISHED_BYTES = 64 << 20
+_MAX_WAITING_BYTES = 16 << 20
+"""Unary calls of a connection wait while more than this is not read of earlier answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class GrpcConnection(asyncio.Protocol):
         self._flushing = False
         self._peer = ""
         self._unfinished = 0
+        self._held_back: list[asyncio.Future[None]] = []
 
     # The socket's side
 
@@ -118,6 +121,11 @@ class GrpcConnection(asyncio.Protocol):
     def flush(self) -> None:
         """Write what there is."""
         self._flushing = False
+        if self._held_back and self._http2.waiting_bytes <= _MAX_WAITING_BYTES:
+            held_back, self._held_back = self._held_back, []
+            for waiting in held_back:
+                if not waiting.done():
+                    waiting.set_result(None)
         out = self._http2.take()
         if out and self._transport is not None:
             self._transport.write(out)
@@ -213,6 +221,13 @@ class GrpcConnection(asyncio.Protocol):
         queued = self._http2.send_data(call.stream_id, framed(data))
         self.flush_soon()
         return queued > _WAIT_BYTES and self._http2.await_drained(call.stream_id)
+
+    async def room(self) -> None:
+        """Return when the client has read enough of earlier answers."""
+        while self._http2.waiting_bytes > _MAX_WAITING_BYTES:
+            waiting = self._loop.create_future()
+            self._held_back.append(waiting)
+            await waiting
 
     def answer(self, call: "_Call", data: bytes) -> None:
         """Answer a unary call."""
@@ -328,6 +343,7 @@ class _Call:
 
     async def unary(self, method: Unary, data: bytes) -> None:
         """Answer the one request."""
+        await self._connection.room()
         answer = await method.handle(method.request.decode(data), self.caller)
         if not self._over:
             self._close()

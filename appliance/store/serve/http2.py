@@ -73,6 +73,11 @@ class Connection:
             frames.CONTINUATION: self._continuation,
         }
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What is queued because the peer does not read."""
+        return self._outflow.waiting_bytes
+
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes from the peer, give what they mean.
 
@@ -374,5 +379,6 @@ class Connection:
             self._forget(stream_id)
 
     def _forget(self, stream_id: int) -> None:
-        self._streams.pop(stream_id, None)
-        self._outflow.forget(stream_id)
+        stream = self._streams.pop(stream_id, None)
+        if stream is not None:
+            self._outflow.forget(stream.outgoing)

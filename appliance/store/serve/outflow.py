@@ -43,6 +43,8 @@ class Outflow:
         self.stream_window = frames.DEFAULT_WINDOW
         self._window = frames.DEFAULT_WINDOW
         self._waiting: dict[int, Outgoing] = {}
+        self.waiting_bytes = 0
+        """Queued for all streams together."""
         self.drained: list[int] = []
         """Streams whose waiting writers may go on."""
         self.ended: list[int] = []
@@ -73,6 +75,7 @@ class Outflow:
         """Add bytes to a stream's answer."""
         stream.queue.append(memoryview(data))
         stream.queued_bytes += len(data)
+        self.waiting_bytes += len(data)
         self.flush_stream(stream)
 
     def end(self, stream: Outgoing, trailers: bytes) -> None:
@@ -80,9 +83,12 @@ class Outflow:
         stream.trailers = trailers
         self.flush_stream(stream)
 
-    def forget(self, stream_id: int) -> None:
+    def forget(self, stream: Outgoing) -> None:
         """The stream is over."""
-        self._waiting.pop(stream_id, None)
+        self._waiting.pop(stream.stream_id, None)
+        self.waiting_bytes -= stream.queued_bytes
+        stream.queue.clear()
+        stream.queued_bytes = 0
 
     def widen(self, size: int) -> None:
         """The peer takes `size` more bytes on all streams together.
@@ -119,6 +125,7 @@ class Outflow:
             stream.window -= size
             self._window -= size
             stream.queued_bytes -= size
+            self.waiting_bytes -= size
             if size == len(data):
                 stream.queue.popleft()
             else:

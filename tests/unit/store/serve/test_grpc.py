@@ -233,6 +233,25 @@ async def test_a_sender_waits_for_a_client_that_does_not_read(
     assert hung.answers.status(stream_id) == (0, "")
 
 
+async def test_calls_wait_while_their_client_does_not_read(
+    connect: Callable[[], Client], store: MemoryStore
+) -> None:
+    client, other = connect(), connect()
+    await put(store, b"a", b"x" * 1_000_000)
+    client.server.data_received(frames.settings({frames.INITIAL_WINDOW_SIZE: 1 << 30}))
+    calls = [client.begin(RANGE) for _ in range(40)]
+    for stream_id in calls:
+        client.send(stream_id, pb.RangeRequest(key=b"a"))
+        client.end(stream_id)
+    await client.settle()
+    assert client.server._http2.waiting_bytes < 18_000_000
+    await other.call(RANGE, pb.RangeRequest(key=b"b"), pb.RangeResponse)
+    client.server.data_received(frames.window_update(0, 1 << 30))
+    await client.settle()
+    assert all(client.answers.status(stream_id) == (0, "") for stream_id in calls)
+    assert client.server._http2.waiting_bytes == 0
+
+
 async def test_a_lease_stream_answers_one_by_one(
     connect: Callable[[], Client], store: MemoryStore
 ) -> None:
