@@ -41,7 +41,7 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
 
 @asynccontextmanager
 async def running(
-    runtime: Runtime, *, command: Sequence[str] = (), tty: bool = False, stdin: bool = False
+    runtime: Runtime, *, command: Sequence[str] = (), **settings: bool
 ) -> AsyncIterator[str]:
     """A container of the test's own, gone afterwards."""
     name = f"apl-streams-{secrets.token_hex(6)}"
@@ -51,8 +51,7 @@ async def running(
         image=image,
         marks={"appliance.test": name},
         command=tuple(command),
-        tty=tty,
-        stdin=stdin,
+        **settings,
     )
     container_id = await runtime.create(spec)
     try:
@@ -260,6 +259,16 @@ async def test_attaching_joins_the_containers_own_streams(engine: Engine) -> Non
             await until(session, b"hello\n")
         await session.close()
         assert (await engine.runtime.inspect(container)).state is State.RUNNING
+
+
+async def test_input_that_comes_once_ends_with_its_client(real: Runtime) -> None:
+    async with running(real, command=("cat",), stdin=True, stdin_once=True) as container:
+        session = await real.attach_stream(container, stdin=True)
+        await session.write(b"all there is")
+        session.close_stdin()
+        async with asyncio.timeout(10):
+            assert (await rest(session))["stdout"] == b"all there is"
+        await session.close()
 
 
 async def test_an_attached_terminal_is_resized(real: Runtime) -> None:

@@ -212,6 +212,14 @@ def test_attach_reads_and_writes_the_containers_own_streams(cluster: Cluster, sh
     assert done.returncode == 0, "the container runs on"
 
 
+def test_a_pod_is_run_for_one_pipe(cluster: Cluster, shell: str) -> None:
+    assert shell, "the image is there"
+    override = "--image-pull-policy=Never", "--restart=Never", "--pod-running-timeout=30s"
+    argv = ("run", "once", "-i", "--rm", "--quiet", f"--image={IMAGE}", *override)
+    done = kubectl(cluster, *argv, "--command", "--", "cat", stdin=b"piped in\n")
+    assert (done.returncode, done.stdout) == (0, b"piped in\n"), done.stderr
+
+
 # cp
 
 

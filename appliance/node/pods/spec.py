@@ -104,6 +104,7 @@ def container_spec(pod: Pod, start: StartContainer, around: Surroundings) -> Con
         limits=replace(limits(wish), oom_score_adj=oom_score(pod, wish, around.node_memory_bytes)),
         security=_security(pod, wish, around.image_user),
         stdin=wish.stdin,
+        stdin_once=wish.stdinOnce,
         tty=wish.tty,
     )
 

@@ -122,6 +122,8 @@ class ContainerSpec:
     limits: Limits = Limits()
     security: Security = field(default_factory=Security)
     stdin: bool = False
+    stdin_once: bool = False
+    """Its input ends with that of the first client that attached. Podman's always does."""
     tty: bool = False
 
 

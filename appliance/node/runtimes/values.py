@@ -61,6 +61,7 @@ def container_config(spec: ContainerSpec, *, may_lower_oom_score: bool) -> dict[
         "Hostname": "" if spec.network.startswith("container:") else spec.hostname,
         "Tty": spec.tty,
         "OpenStdin": spec.stdin,
+        "StdinOnce": spec.stdin_once,
         # Probes are the pod's; the image's own check would run beside them, unasked.
         "Healthcheck": {"Test": ["NONE"]},
     }
