@@ -29,7 +29,7 @@ class UpgradableProtocol(HttpToolsProtocol):
     ) -> None:
         super().connection_made(transport)
         self._upgrading = self._taken = False
-        self._early = b""
+        self._early = self._latest = b""
         self._extensions: dict[str, Any] = {"take_over": self._take_over}
 
     @override
@@ -45,6 +45,7 @@ class UpgradableProtocol(HttpToolsProtocol):
             return
         self._latest = data
         super().data_received(data)
+        self._latest = b""  # idle connections hold nothing
 
     @override
     def _unsupported_upgrade_warning(self) -> None:
