@@ -56,6 +56,7 @@ ROUTES: Mapping[str, str] = {
     "maintenance/defragment": f"/{_CARE}/Defragment",
     "maintenance/hash": f"/{_CARE}/Hash",
     "maintenance/hashkv": f"/{_CARE}/HashKV",
+    "maintenance/snapshot": f"/{_CARE}/Snapshot",
     "maintenance/transfer-leadership": f"/{_CARE}/MoveLeader",
 }
 _HTTP: Mapping[Status, int] = {

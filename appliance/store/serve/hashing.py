@@ -105,14 +105,14 @@ async def _hash(
             if revision > span.last:
                 return crc
             if revision > span.compact_revision or not kept or after in kept:
-                crc = crc32c(_stored(after, event), crc)
+                crc = crc32c(b"".join(stored(after, event)), crc)
         await clock.sleep(0)
     return crc
 
 
-def _stored(place: tuple[int, int], event: Event) -> bytes:
+def stored(place: tuple[int, int], event: Event) -> tuple[bytes, bytes]:
     """Key and value as etcd has them on disk."""
     name = struct.pack(">QcQ", place[0], b"_", place[1])
     if event.kind is EventKind.DELETE:
-        return name + b"t" + KeyValue(key=event.kv.key).encode()
-    return name + kv_message(event.kv).encode()
+        return name + b"t", KeyValue(key=event.kv.key).encode()
+    return name, kv_message(event.kv).encode()

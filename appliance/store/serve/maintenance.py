@@ -11,6 +11,7 @@ from appliance.store.serve.hashing import Hashed, HistoryRows, hash_kv
 from appliance.store.serve.identity import CLUSTER_VERSION, VERSION, Identity, current_revision
 from appliance.store.serve.messages import maintenance as pb
 from appliance.store.serve.messages.kv import ResponseHeader
+from appliance.store.serve.snapshot import send_snapshot
 from appliance.store.serve.status import Refused, Status
 from appliance.store.serve.wire import Message
 
@@ -38,6 +39,7 @@ class MaintenanceService:
             prefix + "Defragment": Unary(pb.DefragmentRequest, self.defragment),
             prefix + "Hash": Unary(pb.HashRequest, self.hash),
             prefix + "HashKV": Unary(pb.HashKVRequest, self.hash_kv),
+            prefix + "Snapshot": Streaming(pb.SnapshotRequest, self.snapshot),
             prefix + "MoveLeader": Unary(pb.MoveLeaderRequest, self.move_leader),
             health + "Check": Unary(pb.HealthCheckRequest, self.health),
             health + "Watch": Streaming(pb.HealthCheckRequest, self.watch_health),
@@ -97,10 +99,19 @@ class MaintenanceService:
             hash_revision=hashed.revision,
         )
 
+    async def snapshot(self, stream: Stream) -> None:
+        """All history as a file that etcd restores."""
+        async for _ in stream:
+            await send_snapshot(self._store, self._rows(), self._clock, stream)
+            return
+
     async def _hashed(self, revision: int) -> Hashed:
+        return await hash_kv(self._store, self._rows(), self._clock, revision)
+
+    def _rows(self) -> HistoryRows:
         if not isinstance(self._store, HistoryRows):
-            raise Refused(Status.UNIMPLEMENTED, "etcdserver: this store keeps no rows to hash")
-        return await hash_kv(self._store, self._store, self._clock, revision)
+            raise Refused(Status.UNIMPLEMENTED, "etcdserver: this store keeps no rows")
+        return self._store
 
     async def move_leader(self, request: pb.MoveLeaderRequest, caller: Caller) -> Message:
         """Nobody else can lead."""

@@ -102,6 +102,26 @@ class HashKVResponse(Message):
     hash_revision: Annotated[int, 4] = 0
 
 
+class SnapshotRequest(Message):
+    """Send everything."""
+
+
+class SnapshotResponse(Message):
+    """A piece of the file; the last one is the checksum of all before."""
+
+    header: Annotated[ResponseHeader | None, 1] = None
+    remaining_bytes: Annotated[int, 2, UINT64] = 0
+    blob: Annotated[bytes, 3] = b""
+    version: Annotated[str, 4] = ""
+
+
+class SnapshotLease(Message):
+    """A lease as etcd has it on disk (lease/leasepb/lease.proto)."""
+
+    ID: Annotated[int, 1] = 0
+    TTL: Annotated[int, 2] = 0
+
+
 class HealthCheckRequest(Message):
     """Is the service well? An empty name asks for the server."""
 
