@@ -154,7 +154,8 @@ def test_a_flashed_host_joins_runs_pods_and_says_what_is_wrong(
     )
     print(f"after the plug was pulled: the pod answers {back:.0f} s after its node runs")
     machine.wait_for("OpenBSD Secure Shell server", BOOT_S)
-    assert "FAILED" not in machine.said()
+    # The one unit that fails is the one that read the faulty file.
+    assert machine.said().count("FAILED") == 1
 
 
 @pytest.mark.parametrize("machine", [6443], indirect=True)
