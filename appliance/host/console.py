@@ -3,8 +3,7 @@
     python -m appliance.host.console --boot /boot/efi runs|ended
 
 Called by `firstboot.py`, and by the units of the disk image when a server or agent has started or
-ended. `page` and `ending` are pure. The file is written only when it says something new: the boot
-partition is a memory card.
+ended. `page` and `ending` are pure. Only news is told: the boot partition is a memory card.
 """
 
 import argparse
@@ -83,23 +82,24 @@ def ending(result: str, status: str) -> str:
     return ENDINGS.get(status, f"{result} {status}; see journalctl -u 'appliance*'")
 
 
-def tell(state: State, boot: Path) -> None:
-    """Write to every console, and to the file if that is news."""
+def tell(state: State, boot: Path, *, always: bool = False) -> None:
+    """Write to every console and to the file, if it is news: a unit may end every 5 s alike."""
     text = page(state)
-    for screen in _screens():
-        try:
-            with screen.open("w") as stream:
-                stream.write("\r\n" + text.replace("\n", "\r\n"))
-        except OSError as error:
-            sys.stderr.write(f"{screen}: {error}\n")
     sys.stderr.write(text)
     path = boot / STATUS
     data = text.replace("\n", "\r\n").encode()  # for editors that know no other line ends
     try:
-        if not path.exists() or path.read_bytes() != data:
-            write_atomic(path, data, mode=0o644)
+        if not always and path.exists() and path.read_bytes() == data:
+            return
+        write_atomic(path, data, mode=0o644)
     except OSError as error:
         sys.stderr.write(f"{path}: {error}\n")
+    for screen in _screens():
+        try:
+            with screen.open("wb") as stream:
+                stream.write(b"\r\n" + data)
+        except OSError as error:
+            sys.stderr.write(f"{screen}: {error}\n")
 
 
 def _screens() -> list[Path]:

@@ -257,7 +257,7 @@ def main(argv: Sequence[str]) -> int:
     state = boot(chosen.boot, chosen.root)
     if state.name and chosen.root == Path("/") and os.geteuid() == 0:
         socket.sethostname(state.name)
-    console.tell(state, chosen.boot)
+    console.tell(state, chosen.boot, always=True)  # after a start everything is news
     return 1 if state.faults else 0
 
 

@@ -44,16 +44,34 @@ def test_every_exit_code_of_a_join_has_a_sentence() -> None:
     assert {str(code) for code in EXIT_CODES.values()} <= set(ENDINGS)
 
 
-def test_the_file_is_written_only_when_it_says_something_new(tmp_path: Path) -> None:
+def test_only_news_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, path = tmp_path / "tty0", tmp_path / "status.txt"
+    monkeypatch.setattr("appliance.host.console._screens", lambda: [screen])
     state = State("runs", role="server", name="pi-1")
     tell(state, tmp_path)
-    path = tmp_path / "status.txt"
     assert path.read_bytes() == b"appliance: server pi-1 is running\r\n"
+    assert screen.read_bytes() == b"\r\nappliance: server pi-1 is running\r\n"
     first = path.stat().st_ino
+    screen.unlink()
     tell(state, tmp_path)
     assert path.stat().st_ino == first
+    assert not screen.exists()
     tell(State("ended", role="server", name="pi-1"), tmp_path)
     assert path.read_bytes() == b"appliance: server pi-1 has stopped\r\n"
+    assert screen.exists()
+    screen.unlink()
+    tell(State("ended", role="server", name="pi-1"), tmp_path, always=True)
+    assert screen.exists()
+
+
+def test_a_card_that_can_not_be_written_keeps_nobody_from_reading_the_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = tmp_path / "tty0"
+    monkeypatch.setattr("appliance.host.console._screens", lambda: [screen])
+    (tmp_path / "file").touch()
+    tell(State("runs", role="server", name="pi-1"), tmp_path / "file")
+    assert b"is running" in screen.read_bytes()
 
 
 def test_the_command_writes_the_status_beside_the_file(
