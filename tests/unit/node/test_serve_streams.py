@@ -18,6 +18,7 @@ from appliance.node.runtimes.base import ExecResult
 from appliance.node.runtimes.fake_sessions import FakeSession
 from appliance.node.serve.channels import V4, V4_BASE64, V5
 from appliance.node.serve.server import NodeServer
+from appliance.node.serve.websocket import MESSAGE_BYTES
 from tests.unit.node.spdy_client import Spdy, upgraded
 from tests.unit.node.stage import Stage
 from tests.unit.node.test_serve import Keys, serving
@@ -130,6 +131,15 @@ async def test_a_client_that_goes_ends_its_session(node: Node) -> None:
         session = node.session
         assert not session.closed.is_set()
     await session.closed.wait()
+
+
+async def test_a_message_that_is_too_big_ends_the_session(node: Node) -> None:
+    async with node.open(EXEC + "&stdin=1") as socket:
+        await socket.recv()
+        await socket.send(bytes(MESSAGE_BYTES + 1))
+        await socket.wait_closed()
+        assert socket.close_code == 1009
+    await node.session.closed.wait()
 
 
 async def test_older_clients_choose_an_older_protocol(node: Node) -> None:

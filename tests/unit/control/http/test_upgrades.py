@@ -115,6 +115,29 @@ async def test_bytes_go_both_ways_until_one_side_ends(lab: Lab) -> None:
         assert await lab.client.reader.read() == b"last words"
 
 
+async def test_what_a_client_says_before_it_is_answered_is_not_lost(lab: Lab) -> None:
+    url = httpx.URL(lab.running.access.server)
+    connection = await connect(url.host, url.port or 0, lab.tls)
+    lab.opened.append(connection)
+    request = request_bytes("GET", f"{POD}/attach?stdin=true", ASK)
+    await connection.write(request + b"early ")
+    await connection.write(b"birds")
+    node = await lab.node.taken.get()
+    async with asyncio.timeout(5):
+        assert await node.reader.readexactly(11) == b"early birds"
+
+
+async def test_who_asks_for_an_upgrade_that_nobody_gives_is_answered_as_ever(lab: Lab) -> None:
+    url = httpx.URL(lab.running.access.server)
+    connection = await connect(url.host, url.port or 0, lab.tls)
+    lab.opened.append(connection)
+    head = [("Host", "x"), ("Connection", "Upgrade"), ("Upgrade", "h2c")]
+    answer = await ask(connection, request_bytes("GET", "/version", head))
+    assert answer.status == 200
+    async with asyncio.timeout(5):
+        assert b"gitVersion" in await connection.reader.read(), "and the connection ends"
+
+
 async def test_megabytes_wait_for_a_slow_client(lab: Lab) -> None:
     await lab.ask("/attach?stdout=true")
     node = await lab.node.taken.get()
