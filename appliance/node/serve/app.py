@@ -61,8 +61,8 @@ def build_app(workers: Workers, runtime: Runtime, clock: Clock) -> FastAPI:
 
     place = "/{namespace}/{pod}/{container}"
     app.router.routes += [
-        Route(f"/exec{place}", Command(workers, runtime, attach=False)),
-        Route(f"/attach{place}", Command(workers, runtime, attach=True)),
+        Route(f"/exec{place}", Command(workers, runtime, clock, attach=False)),
+        Route(f"/attach{place}", Command(workers, runtime, clock, attach=True)),
         Route("/portForward/{namespace}/{pod}", PortForward(workers, runtime)),
     ]
     return app

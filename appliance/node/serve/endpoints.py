@@ -17,6 +17,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
+from appliance.kit.clock import Clock
+from appliance.kit.duplex import first_of
 from appliance.kit.takeover import take_over
 from appliance.kit.tasks import Tasks
 from appliance.kit.upgrading import wants_upgrade
@@ -74,8 +76,9 @@ class StreamEndpoint:
 class Command(StreamEndpoint):
     """Exec, or attach where `attach` is set."""
 
-    def __init__(self, workers: Workers, runtime: Runtime, *, attach: bool) -> None:
+    def __init__(self, workers: Workers, runtime: Runtime, clock: Clock, *, attach: bool) -> None:
         super().__init__(workers, runtime)
+        self._clock = clock
         self._attach = attach
 
     @override
@@ -95,9 +98,11 @@ class Command(StreamEndpoint):
                     await connection.close()
                 return
             await connection.write(handshake(_key(headers), protocol))
-            channels = WebSocketChannels(WebSocket(connection), protocol)
+            websocket = WebSocket(connection)
+            channels = WebSocketChannels(websocket, protocol)
             try:
-                await commands.run(channels, session, wanted)
+                working = commands.run(channels, session, wanted)
+                await first_of(working, websocket.keep_alive(self._clock))
             finally:
                 await channels.close()
         finally:

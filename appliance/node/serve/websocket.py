@@ -2,7 +2,7 @@
 
 Used by the stream endpoints of the node's API; the API server in between passes bytes on and
 never looks inside. Framing is the `websockets` library's sans-IO core; pings are answered while
-somebody receives.
+somebody receives, and `keep_alive` spares clients the wait for that.
 Bound: `MESSAGE_BYTES` per message, one read, and asyncio's write buffer.
 
 Source: RFC 6455.
@@ -17,10 +17,12 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Protocol, Side
 from websockets.utils import accept_key
 
+from appliance.kit.clock import Clock
 from appliance.kit.duplex import Duplex
 
 MESSAGE_BYTES = 16 * 1024 * 1024  # clients send what a user pastes as one message
 NORMAL = 1000
+PONG_S = 15.0
 GOODBYE_S = 2.0  # what a client gets to read the end and go
 
 
@@ -79,6 +81,16 @@ class WebSocket:
         else:
             self._protocol.send_binary(data)
         await self._flush()
+
+    async def keep_alive(self, clock: Clock) -> None:
+        """Send pongs for ever: clients give up after 60 s without one, and while a command does
+        not read its input nobody receives their pings.
+        """
+        while True:
+            await clock.sleep(PONG_S)
+            if self._protocol.state is OPEN:
+                self._protocol.send_pong(b"")
+                await self._flush()
 
     async def close(self) -> None:
         """Say goodbye, hear the client's, and close the connection."""

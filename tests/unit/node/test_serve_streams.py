@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, Side
 from websockets.typing import Subprotocol
 
 from appliance.kit.spdy import Reset
@@ -18,7 +20,7 @@ from appliance.node.runtimes.base import ExecResult
 from appliance.node.runtimes.fake_sessions import FakeSession
 from appliance.node.serve.channels import V4, V4_BASE64, V5
 from appliance.node.serve.server import NodeServer
-from appliance.node.serve.websocket import MESSAGE_BYTES
+from appliance.node.serve.websocket import MESSAGE_BYTES, PONG_S
 from tests.unit.node.spdy_client import Spdy, upgraded
 from tests.unit.node.stage import Stage
 from tests.unit.node.test_serve import Keys, serving
@@ -140,6 +142,22 @@ async def test_a_message_that_is_too_big_ends_the_session(node: Node) -> None:
         await socket.wait_closed()
         assert socket.close_code == 1009
     await node.session.closed.wait()
+
+
+async def test_pongs_come_while_a_command_does_not_read(node: Node) -> None:
+    head = ("Upgrade", "websocket"), ("Sec-WebSocket-Protocol", V5), ("Sec-WebSocket-Key", "k")
+    async with upgraded(node, "GET", EXEC + "&stdin=1", *head) as (connection, _):
+        protocol = Protocol(Side.CLIENT)
+        protocol.receive_data(await connection.read())
+        assert [e.opcode for e in frames(protocol)] == [Opcode.BINARY]
+        for _ in range(2):
+            await node.stage.clock.advance(PONG_S)
+            protocol.receive_data(await connection.read())
+            assert [e.opcode for e in frames(protocol)] == [Opcode.PONG]
+
+
+def frames(protocol: Protocol) -> list[Frame]:
+    return [event for event in protocol.events_received() if isinstance(event, Frame)]
 
 
 async def test_older_clients_choose_an_older_protocol(node: Node) -> None:
