@@ -17,6 +17,9 @@ class FakeSession:
         self._chunks: asyncio.Queue[LogChunk | None] = asyncio.Queue()
         self.sizes: list[tuple[int, int]] = []
         self.closed = asyncio.Event()
+        self.reads = asyncio.Event()
+        """Clear it, and the command no longer reads its input."""
+        self.reads.set()
         if not stdin:
             self.end()
 
@@ -36,6 +39,7 @@ class FakeSession:
 
     async def write(self, data: bytes) -> None:
         """See `base.ExecStream`."""
+        await self.reads.wait()
         self.say(data)
 
     def close_stdin(self) -> None:

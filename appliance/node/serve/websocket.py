@@ -83,14 +83,17 @@ class WebSocket:
         await self._flush()
 
     async def keep_alive(self, clock: Clock) -> None:
-        """Send pongs for ever: clients give up after 60 s without one, and while a command does
-        not read its input nobody receives their pings.
+        """Send pongs until the client has gone.
+
+        Clients give up after 60 s without one, and while a command does not read its input nobody
+        receives their pings, nor sees that they have gone.
         """
         while True:
             await clock.sleep(PONG_S)
             if self._protocol.state is OPEN:
                 self._protocol.send_pong(b"")
-                await self._flush()
+                if not await self._flush():
+                    return
 
     async def close(self) -> None:
         """Say goodbye, hear the client's, and close the connection."""
@@ -117,7 +120,6 @@ class WebSocket:
                 self._messages.append(b"".join(self._parts))
                 self._parts.clear()
 
-    async def _flush(self) -> None:
+    async def _flush(self) -> bool:
         data = b"".join(self._protocol.data_to_send())
-        if data:
-            await self._connection.write(data)
+        return not data or await self._connection.write(data)

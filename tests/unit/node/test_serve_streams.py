@@ -1,5 +1,6 @@
 """Commands through the node's own API, on an engine that echoes."""
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -154,6 +155,19 @@ async def test_pongs_come_while_a_command_does_not_read(node: Node) -> None:
             await node.stage.clock.advance(PONG_S)
             protocol.receive_data(await connection.read())
             assert [e.opcode for e in frames(protocol)] == [Opcode.PONG]
+
+
+async def test_a_client_is_missed_even_if_nobody_reads_its_input(node: Node) -> None:
+    async with node.open(EXEC + "&stdin=1") as socket:
+        await socket.recv()
+        session = node.session
+        session.reads.clear()
+        for _ in range(100):
+            await socket.send(bytes(10_000))
+        socket.transport.abort()
+    async with asyncio.timeout(5):
+        while not session.closed.is_set():
+            await node.stage.clock.advance(PONG_S)
 
 
 def frames(protocol: Protocol) -> list[Frame]:
