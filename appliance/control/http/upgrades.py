@@ -74,8 +74,9 @@ class Upgrades:
         base = node_url(node)
         try:
             towards = await self.nodes.connect(base)
-        except OSError as error:
-            raise InternalError(f"error dialing backend: {error}") from error
+        except OSError as error:  # a time-out says nothing by itself
+            reason = str(error) or f"no answer from {base}"
+            raise InternalError(f"error dialing backend: {reason}") from error
         try:
             await _join(exchange, towards, base, path)
         finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class Lab:
     node: PlayedNode
     tls: ssl.SSLContext
     opened: list[Duplex] = field(default_factory=list)
+    away: Callable[[], Awaitable[None]] | None = None
+    """The node stops answering."""
 
     async def ask(self, path: str, method: str = "GET", *more: tuple[str, str]) -> Answer:
         url = httpx.URL(self.running.access.server)
@@ -88,7 +90,7 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
         await fill(running, server.port)
         context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
         context.load_cert_chain(tmp_path / "admin.crt", tmp_path / "admin.key")
-        made = Lab(running, node, context)
+        made = Lab(running, node, context, away=server.stop)
         yield made
         for connection in (*made.opened, *node.connections):
             await connection.close()
@@ -195,6 +197,14 @@ async def test_bad_questions_do_not_reach_the_node(
     assert answer.status == code
     assert await lab.message(answer) == message
     assert lab.node.asked == []
+
+
+async def test_a_node_that_is_away_is_told(lab: Lab) -> None:
+    assert lab.away is not None
+    await lab.away()
+    answer = await lab.ask("/exec?command=ls&stdout=1")
+    assert answer.status == 500
+    assert (await lab.message(answer)).startswith("error dialing backend: ")
 
 
 async def test_only_upgrades_are_answered(lab: Lab) -> None:
