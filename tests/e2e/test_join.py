@@ -225,10 +225,7 @@ def test_a_dead_nodes_pods_come_up_elsewhere_and_its_return_makes_no_duplicates(
     far.kill()
     eventually(lambda: fleet.ready() == {"master", "near"}, within_s=60)
     print(f"not ready after {time.monotonic() - begun:.1f} s")
-    eventually(
-        lambda: len([p for n, g in by_node(fleet).items() if n != "far" for p in g]) == REPLICAS,
-        within_s=60,
-    )
+    eventually(lambda: len(others(fleet, "far")) == REPLICAS, within_s=60)
     took_s = time.monotonic() - begun
     print(f"all pods elsewhere after {took_s:.1f} s")
     assert took_s < 60
@@ -241,3 +238,33 @@ def test_a_dead_nodes_pods_come_up_elsewhere_and_its_return_makes_no_duplicates(
     assert all(is_ready(pod) for pod in fleet.master.get("pods", "-l", "app=who")["items"])
     here = {p["metadata"]["name"] for p in by_node(fleet).get("far", ())}
     eventually(lambda: far.pods_here() == here, within_s=20)
+
+
+@pytest.mark.slow
+def test_a_node_that_is_cut_off_runs_on_and_is_put_right_when_it_is_back(
+    fleet: Fleet, pods: dict[str, list[dict[str, Any]]]
+) -> None:
+    near = fleet.workers["near"]
+    assert pods
+    eventually(lambda: fleet.ready() == set(fleet.hosts), within_s=60)
+    fleet.master.kubectl("delete", "pods", "-l", "app=who", "--wait=false")
+    eventually(lambda: len(fleet.master.running("app=who")) == REPLICAS, within_s=60)
+    before = {pod["metadata"]["name"] for pod in by_node(fleet)["near"]}
+    eventually(lambda: near.pods_here() == before, within_s=20)
+    fleet.cut("near")
+    eventually(lambda: "near" not in fleet.ready(), within_s=60)
+    eventually(lambda: len(others(fleet, "near")) == REPLICAS, within_s=60)
+    assert near.pods_here() == before, "nobody can tell it to stop them, so it must not"
+    fleet.heal("near")
+    eventually(lambda: "near" in fleet.ready(), within_s=60)
+    eventually(lambda: near.pods_here() == set(), within_s=30)
+    left = fleet.master.get("pods", "-l", "app=who")["items"]
+    assert {pod["metadata"]["name"] for pod in left} == others(fleet, "near")
+    urls = [f"http://{pod['status']['podIP']}/" for pod in left]
+    answers = near.host.ask(*urls)
+    assert [a.split()[0] for a in answers] == [pod["metadata"]["name"] for pod in left]
+
+
+def others(fleet: Fleet, node: str) -> set[str]:
+    """Names of the pods that run on other nodes than this one."""
+    return names({name: group for name, group in by_node(fleet).items() if name != node})
