@@ -83,7 +83,7 @@ async def join(config: Config, clock: Clock, *, wait_s: float = 0.0) -> Config:
     url = master_url(config.server)
     token = _token(config)
     tls = config.data / "agent" / "tls"
-    kept = _read(config.data)
+    kept = read_joined(config.data)
     wanted = _wanted(config, url, kept)
     if kept is not None and _still_good(kept, wanted, tls, token, now=clock.wall()):
         return _configured(config, kept)
@@ -206,7 +206,8 @@ def _keep(data: Path, wanted: _Wanted, answer: JoinAnswer) -> Joined:
     return made
 
 
-def _read(data: Path) -> Joined | None:
+def read_joined(data: Path) -> Joined | None:
+    """What is kept of the join under a data directory, None if there was none."""
     try:
         return msgspec.json.decode((data / "agent" / "joined.json").read_bytes(), type=Joined)
     except (FileNotFoundError, msgspec.DecodeError):

@@ -1,9 +1,11 @@
 """What runs here and whether it is ready; waits for it if asked to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from appliance.api.kinds.core.node import NODE, Node
 from appliance.api.kinds.core.pod.kind import POD
+from appliance.assembly.joining import read_joined
+from appliance.assembly.nodeclient import open_client
 from appliance.client.http import HttpClient
 from appliance.client.kubeconfig import KubeconfigError, read_kubeconfig
 from appliance.config.schema import Config
@@ -45,13 +47,15 @@ async def report(config: Config, *, wait_s: float = 0.0) -> Report:
 
 
 async def _look(config: Config) -> Report:
-    path = config.data / "server" / "admin.kubeconfig"
-    if not path.exists():
-        return Report(f"there is no cluster under {config.data_dir}; start `appliance server`")
     try:
-        client = HttpClient(read_kubeconfig(path))
-    except KubeconfigError as wrong:
+        client = _client(config)
+    except (KubeconfigError, OSError) as wrong:
         return Report(str(wrong))
+    if client is None:
+        return Report(
+            f"there is no cluster under {config.data_dir}; start `appliance server`, or "
+            "`appliance join` one"
+        )
     try:
         nodes = (await client.list(NODE)).items
         pods = (await client.list(POD)).items
@@ -68,6 +72,15 @@ async def _look(config: Config) -> Report:
         problem = "no node has registered yet"
     running = sum(1 for pod in pods if pod.status.phase == "Running")
     return Report(problem, states, len(pods), running)
+
+
+def _client(config: Config) -> HttpClient | None:
+    """As the administrator on a master, as the node on a worker; None where neither is."""
+    path = config.data / "server" / "admin.kubeconfig"
+    if path.exists():
+        return HttpClient(read_kubeconfig(path))
+    joined = read_joined(config.data)
+    return open_client(replace(config, server=joined.server)) if joined is not None else None
 
 
 def _state(node: Node) -> NodeState:

@@ -12,11 +12,10 @@ from pathlib import Path
 import structlog
 
 from appliance.api.jointoken import ca_hash
+from appliance.assembly.nodeclient import open_client
 from appliance.assembly.place import Place, find_place
 from appliance.client.events import EventRecorder
-from appliance.client.http import HttpClient
 from appliance.client.informer import Informers
-from appliance.client.kubeconfig import Access
 from appliance.config.schema import Config
 from appliance.control.credentials import Credentials
 from appliance.kit.clock import SystemClock
@@ -85,18 +84,6 @@ async def worker(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         stack.push_async_callback(tasks.close)  # loops end before what they use is closed
         log.info("node agent runs", node=place.node_name, pods=pod_cidr)
         yield
-
-
-def open_client(config: Config) -> HttpClient:
-    """The API with this node's certificate."""
-    tls = Credentials(config.data).agent_tls
-    access = Access(
-        server=config.server or f"https://127.0.0.1:{config.https_listen_port}",
-        ca_pem=(tls / "server-ca.crt").read_bytes(),
-        cert_pem=(tls / "client.crt").read_bytes(),
-        key_pem=(tls / "client.key").read_bytes(),
-    )
-    return HttpClient(access, agent="appliance-agent")
 
 
 def open_network(config: Config, place: Place) -> BridgeNetwork:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -152,6 +153,14 @@ def test_logs_come_from_every_node(fleet: Fleet, pods: dict[str, list[dict[str, 
         assert f"I am {name}" in fleet.master.kubectl("logs", name)
 
 
+def test_a_worker_can_say_how_the_cluster_is(fleet: Fleet) -> None:
+    near = fleet.workers["near"]
+    argv = [sys.executable, "-m", "appliance", "status", "--data-dir", str(near.data)]
+    done = near.host.run(*argv, "-o", "json")
+    assert done.returncode == 0, done.stdout
+    assert {node["name"] for node in json.loads(done.stdout)["nodes"]} == set(fleet.hosts)
+
+
 @pytest.fixture(scope="module")
 def refusals(fleet: Fleet) -> dict[str, subprocess.CompletedProcess[str]]:
     """What hosts that can't join are told, all at once."""
@@ -263,6 +272,25 @@ def test_a_node_that_is_cut_off_runs_on_and_is_put_right_when_it_is_back(
     urls = [f"http://{pod['status']['podIP']}/" for pod in left]
     answers = near.host.ask(*urls)
     assert [a.split()[0] for a in answers] == [pod["metadata"]["name"] for pod in left]
+
+
+@pytest.mark.slow
+def test_a_deleted_node_is_forgotten_until_it_joins_again(
+    fleet: Fleet, pods: dict[str, list[dict[str, Any]]]
+) -> None:
+    far, master = fleet.workers["far"], fleet.hosts["master"]
+    assert pods
+    cidr = fleet.master.get("node", "far")["spec"]["podCIDR"]
+    fleet.master.kubectl("drain", "far", "--force", "--timeout=60s")
+    far.stop()
+    fleet.master.kubectl("delete", "node", "far")
+    eventually(lambda: cidr not in master.run("ip", "route").stdout, within_s=10)
+    eventually(lambda: len(others(fleet, "far")) == REPLICAS, within_s=30)
+    far.join(fleet.url)
+    eventually(lambda: fleet.ready() == set(fleet.hosts), within_s=30)
+    node = fleet.master.get("node", "far")
+    assert (node["spec"]["podCIDR"], node["spec"].get("unschedulable")) == (cidr, None)
+    eventually(lambda: cidr in master.run("ip", "route").stdout, within_s=10)
 
 
 def others(fleet: Fleet, node: str) -> set[str]:
