@@ -80,6 +80,8 @@ async def join(config: Config, clock: Clock, *, wait_s: float = 0.0) -> Config:
     Raises:
         JoinFault: it can't join; the class says why.
     """
+    if (config.data / "server" / "tls").exists():
+        raise JoinFault(f"{config.data_dir} is a master's: give this node another --data-dir")
     url = master_url(config.server)
     token = _token(config)
     tls = config.data / "agent" / "tls"

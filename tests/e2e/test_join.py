@@ -24,6 +24,8 @@ import http.server, os
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = (os.environ["HOSTNAME"] + " " + self.client_address[0]).encode()
+        if self.path == "/big":
+            body = b"x" * 1000000
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -126,6 +128,7 @@ def test_pods_reach_pods_on_every_node_by_their_own_address(
         expected = [f"{pod['metadata']['name']} {me['status']['podIP']}" for pod in everybody]
         inside = into_pod(me)
         assert ask(inside, *urls) == expected
+        assert {len(body) for body in ask(inside, *[f"{url}big" for url in urls])} == {1000000}
     for host in fleet.hosts.values():
         answers = host.ask(*urls)
         assert [a.split()[0] for a in answers] == [p["metadata"]["name"] for p in everybody]

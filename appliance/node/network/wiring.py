@@ -21,6 +21,9 @@ from appliance.node.network.routes import Tunnel, Way, tunnel_address, tunnel_ma
 PROTOCOL = 98
 """Marks our routes; the kernel keeps the number and gives it no meaning."""
 PORT = 8472
+_WRAPPING = 50
+"""Bytes that the tunnel puts around a packet; without room for them each would be cut in two."""
+_MTU = 1500
 _IPV4 = 2
 _PERMANENT = 0x80  # of a neighbour: written by hand, never asked for
 _SELF = 2  # the entry belongs to the interface itself, not to a bridge above it
@@ -93,6 +96,9 @@ class Wiring:
                 vxlan_learning=False,
             )
             index = await index_of(kernel, self.tunnel)
+        room = await _mtu_towards(kernel, own.node_ip) - _WRAPPING
+        if (await kernel.link("get", index=index))[0].get("mtu") != room:
+            await kernel.link("set", index=index, mtu=room)
         await kernel.link("set", index=index, state="up")
         address = tunnel_address(own.pod_cidr)
         await kernel.addr("replace", index=index, address=address, prefixlen=32)
@@ -122,6 +128,14 @@ class Wiring:
             async for route in await kernel.route("dump", family=_IPV4)
             if route["proto"] == PROTOCOL and route.get("priority") == self._metric
         }
+
+
+async def _mtu_towards(kernel: Any, address: str) -> int:
+    """The largest packet of the interface that has this address."""
+    async for entry in await kernel.addr("dump", family=_IPV4):
+        if entry.get("address") == address:
+            return int((await kernel.link("get", index=entry["index"]))[0].get("mtu") or _MTU)
+    return _MTU
 
 
 def _target(way: Way, tunnel: int) -> tuple[str, int]:

@@ -169,6 +169,11 @@ async def test_another_ca_than_the_tokens(master: Master) -> None:
     assert not (master.host.data / "agent" / "joined.json").exists()
 
 
+async def test_a_master_does_not_join_by_mistake(master: Master, tmp_path: Path) -> None:
+    with pytest.raises(JoinFault, match="is a master's"):
+        await master.join(master.token(), data_dir=str(tmp_path / "master"))
+
+
 async def test_nobody_there(master: Master) -> None:
     with pytest.raises(MasterUnreachable, match=r"127\.0\.0\.1:1"):
         await master.join(master.token(), server="127.0.0.1:1")

@@ -94,6 +94,11 @@ async def main():
     for _ in range(2):
         await wiring.apply([near, *far], own)
     seen["all"] = state()
+    seen["mtu"] = json.loads(ip("-j", "link", "show", "apv0a0b0c"))[0]["mtu"]
+    await asyncio.sleep(0.2); heard.clear()
+    await wiring.apply([near, *far], own)
+    await asyncio.sleep(0.2)
+    seen["echo"] = heard.is_set()
     await wiring.apply([near, far[1]], own)
     seen["one gone"] = state()
     await wiring.apply([near], own)
@@ -141,6 +146,16 @@ def test_the_kernel_has_every_way(seen: dict[str, Any]) -> None:
         "neighbours": ["10.42.2.0", "10.42.3.0"],
         "tunnel": True,
     }
+
+
+@pytest.mark.root
+def test_what_is_right_is_left_alone(seen: dict[str, Any]) -> None:
+    assert not seen["echo"], "or the loop that listens would never come to rest"
+
+
+@pytest.mark.root
+def test_the_tunnel_leaves_room_for_its_own_headers(seen: dict[str, Any]) -> None:
+    assert seen["mtu"] == 1450
 
 
 @pytest.mark.root
