@@ -212,7 +212,7 @@ def test_a_drained_node_is_empty_until_it_is_uncordoned(
     fleet: Fleet, pods: dict[str, list[dict[str, Any]]]
 ) -> None:
     assert "near" in pods
-    fleet.master.kubectl("drain", "near", "--force", "--timeout=40s")
+    fleet.master.kubectl("drain", "near", "--timeout=40s")
     eventually(lambda: len(fleet.master.running("app=who")) == REPLICAS, within_s=30)
     assert set(by_node(fleet)) == {"master", "far"}
     fleet.master.kubectl("uncordon", "near")
@@ -284,7 +284,7 @@ def test_a_deleted_node_is_forgotten_until_it_joins_again(
     far, master = fleet.workers["far"], fleet.hosts["master"]
     assert pods
     cidr = fleet.master.get("node", "far")["spec"]["podCIDR"]
-    fleet.master.kubectl("drain", "far", "--force", "--timeout=60s")
+    fleet.master.kubectl("drain", "far", "--timeout=60s")
     far.stop()
     fleet.master.kubectl("delete", "node", "far")
     eventually(lambda: cidr not in master.run("ip", "route").stdout, within_s=10)
