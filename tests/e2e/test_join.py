@@ -150,10 +150,14 @@ def test_services_and_names_work_from_every_node(
         assert who_answer(fleet.outside.enter, url, len(names(pods))) == names(pods), host.name
 
 
-def test_logs_come_from_every_node(fleet: Fleet, pods: dict[str, list[dict[str, Any]]]) -> None:
+def test_logs_and_commands_reach_every_node(
+    fleet: Fleet, pods: dict[str, list[dict[str, Any]]]
+) -> None:
     for group in pods.values():
         name = group[0]["metadata"]["name"]
         assert f"I am {name}" in fleet.master.kubectl("logs", name)
+        program = [f"{PYTHON_HOME}/bin/python3", "-I", "-S", "-c", "print(6 * 7)"]
+        assert fleet.master.kubectl("exec", name, "--", *program) == "42\n"
 
 
 def test_a_worker_can_say_how_the_cluster_is(fleet: Fleet) -> None:
