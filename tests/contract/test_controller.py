@@ -26,6 +26,7 @@ NAMES = (
     "garbage",
     "mirroring",
     "namespaces",
+    "nodeipam",
     "nodelife",
     "podgc",
     "replication",

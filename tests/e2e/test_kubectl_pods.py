@@ -76,9 +76,10 @@ def test_a_crashing_pod_backs_off(cluster: Cluster, name: str, python: str) -> N
 
 
 def test_waiting_and_deleting(cluster: Cluster, name: str, python: str) -> None:
-    code = "import signal,time; signal.signal(signal.SIGTERM, lambda *a: exit(0)); time.sleep(600)"
+    code = "import signal\nsignal.signal(15, lambda *_: 1 / 0)\nprint('up')\nsignal.pause()"
     cluster.apply(pod(name, code, python=python, grace=30))
     cluster.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=30s")
+    eventually(lambda: "up" in cluster.kubectl("logs", name))
     start = time.monotonic()
     assert f'pod "{name}" deleted' in cluster.kubectl("delete", "pod", name)
     assert time.monotonic() - start < 10, "it stops at SIGTERM and does not use up its grace"

@@ -8,6 +8,7 @@ Source: libpod API v4.0.0 (the oldest that Podman 4 and 5 both speak).
 """
 
 import asyncio
+import dataclasses
 import json
 import math
 import os
@@ -45,6 +46,7 @@ from appliance.node.runtimes.listing import SharedLooks, everyone
 from appliance.node.runtimes.podman_spec import container_of_summary, create_body, half_removed
 from appliance.node.runtimes.sessions import Control, Session, hijack
 from appliance.node.runtimes.streams import EngineStreams, Frames, Lines, refused
+from appliance.node.runtimes.tail import entries_for, last_lines
 from appliance.node.runtimes.threads import POOLED_CONNECTIONS, QUICK_DEADLINE_S, Threads
 from appliance.node.runtimes.values import container_of, image_of, log_params
 
@@ -171,6 +173,16 @@ class PodmanRuntime:
 
     async def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[LogChunk]:
         """Read or follow; a terminal's output comes unframed, as stdout."""
+        if options.tail_lines is None or options.follow:
+            async for chunk in self._log(container_id, options):
+                yield chunk
+            return
+        wider = dataclasses.replace(options, tail_lines=entries_for(options.tail_lines))
+        chunks = [chunk async for chunk in self._log(container_id, wider)]
+        for chunk in last_lines(chunks, options.tail_lines):
+            yield chunk
+
+    async def _log(self, container_id: str, options: LogOptions) -> AsyncIterator[LogChunk]:
         looked = await self._quick("GET", f"/containers/{container_id}/json")
         frames = None if looked["Config"]["Tty"] else Frames()
         path = _path(f"/containers/{container_id}/logs")
