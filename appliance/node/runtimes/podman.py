@@ -46,7 +46,7 @@ from appliance.node.runtimes.listing import SharedLooks, everyone
 from appliance.node.runtimes.podman_spec import container_of_summary, create_body, half_removed
 from appliance.node.runtimes.sessions import Control, Session, hijack
 from appliance.node.runtimes.streams import EngineStreams, Frames, Lines, refused
-from appliance.node.runtimes.tail import entries_for, last_lines
+from appliance.node.runtimes.tail import last_lines
 from appliance.node.runtimes.threads import POOLED_CONNECTIONS, QUICK_DEADLINE_S, Threads
 from appliance.node.runtimes.values import container_of, image_of, log_params
 
@@ -177,7 +177,7 @@ class PodmanRuntime:
             async for chunk in self._log(container_id, options):
                 yield chunk
             return
-        wider = dataclasses.replace(options, tail_lines=entries_for(options.tail_lines))
+        wider = dataclasses.replace(options, tail_lines=None)
         chunks = [chunk async for chunk in self._log(container_id, wider)]
         for chunk in last_lines(chunks, options.tail_lines):
             yield chunk

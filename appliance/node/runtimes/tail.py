@@ -1,20 +1,12 @@
 """The last lines of a log that came in chunks. Pure.
 
-Podman counts what the program wrote, not lines: a program that writes a line and its end apart has
-two entries per line. Its driver therefore asks for more and keeps the last lines itself.
+Podman counts what the program wrote, not lines, and loses the beginnings of lines that were written
+in parts. Its driver therefore reads the whole log, which the engine bounds, and cuts it itself.
 """
 
 from collections.abc import Sequence
 
 from appliance.node.runtimes.base import LogChunk
-
-ENTRIES_PER_LINE = 8
-"""How many writes we expect a line to be made of, at most."""
-
-
-def entries_for(lines: int) -> int:
-    """How many entries to ask for so that so many whole lines are among them."""
-    return lines * ENTRIES_PER_LINE + ENTRIES_PER_LINE
 
 
 def last_lines(chunks: Sequence[LogChunk], lines: int) -> list[LogChunk]:
