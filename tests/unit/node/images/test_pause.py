@@ -41,7 +41,7 @@ def launcher(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
 @pytest.fixture
 def running(launcher: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     # A child made before exec stays the program's child afterwards: somebody to reap.
-    shell = ["sh", "-c", 'sleep 0.05 & echo $!; exec "$@" >/dev/null', "sh", *launcher]
+    shell = ["sh", "-c", 'sleep 1 & echo $!; exec "$@" >/dev/null', "sh", *launcher]
     with subprocess.Popen(shell, stdout=subprocess.PIPE) as process:
         yield process
         process.kill()
