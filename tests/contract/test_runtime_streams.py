@@ -189,7 +189,7 @@ async def test_a_reader_that_stops_stops_the_command(real: Runtime, container: s
 
 
 async def gone(text: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while processes(text):  # noqa: ASYNC110 - processes give no events
             await asyncio.sleep(0.02)
 

@@ -24,6 +24,8 @@ from appliance.kit.upgrading import NotHttp, ask, refusal, request_bytes
 from appliance.node.runtimes.base import LogChunk, NotThere, RuntimeFault, Unreachable
 from appliance.node.runtimes.streams import Frames, refused
 
+_PID_LOOKS, _PID_PAUSE_S = 50, 0.02  # a second, for an engine under load
+
 _FIRST_LOOK_S, _SLOWEST_LOOK_S = 0.01, 1.0  # pauses between looks for an exit code
 _RESIZE_LOOKS = 5  # a terminal may be resized before its process runs
 
@@ -137,6 +139,12 @@ class Session:
             return
         try:
             seen = await self._control.look()
+            for _ in range(_PID_LOOKS):
+                if seen["Pid"] or not seen["Running"]:
+                    break
+                # Output may come before the engine has written down whose it is.
+                await self._clock.sleep(_PID_PAUSE_S)
+                seen = await self._control.look()
         except NotThere:  # the container is gone, and the command with it
             return
         if seen["Running"] and seen["Pid"]:
