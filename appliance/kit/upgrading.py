@@ -84,7 +84,7 @@ async def refusal(connection: Duplex, answer: Answer) -> bytes:
             while len(body) < left and (part := await connection.read()):
                 body += part
     except TimeoutError:
-        pass
+        pass  # what came in time is told
     return bytes(body[:left])
 
 

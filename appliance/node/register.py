@@ -300,7 +300,7 @@ class Registrar:
         try:
             return await self._client.get(LEASE, name, LEASE_NAMESPACE)
         except NotFound:
-            pass
+            pass  # the first heartbeat: made below
         made = Lease(
             kind=LEASE.kind,
             apiVersion=LEASE.api_version,

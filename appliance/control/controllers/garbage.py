@@ -117,7 +117,7 @@ class GarbageCollector:
         try:
             owner = await self._client.get(kind, ref.name, namespace if kind.namespaced else "")
         except NotFound:
-            pass
+            pass  # the owner is gone: said below
         else:
             if owner.metadata.uid == ref.uid:
                 return False
