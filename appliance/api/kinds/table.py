@@ -18,6 +18,10 @@ from appliance.api.kinds.core.secret import SECRET
 from appliance.api.kinds.core.service import SERVICE
 from appliance.api.kinds.core.serviceaccount import SERVICE_ACCOUNT
 from appliance.api.kinds.discovery.endpointslice import ENDPOINT_SLICE
+from appliance.api.kinds.rbac.clusterrole import CLUSTER_ROLE
+from appliance.api.kinds.rbac.clusterrolebinding import CLUSTER_ROLE_BINDING
+from appliance.api.kinds.rbac.role import ROLE
+from appliance.api.kinds.rbac.rolebinding import ROLE_BINDING
 
 KINDS: tuple[Kind[Any], ...] = (
     CONFIG_MAP,
@@ -32,6 +36,10 @@ KINDS: tuple[Kind[Any], ...] = (
     SERVICE_ACCOUNT,
     LEASE,
     ENDPOINT_SLICE,
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
+    ROLE,
+    ROLE_BINDING,
 )
 
 _BY_RESOURCE = {(k.group, k.version, k.plural): k for k in KINDS}

@@ -1,0 +1,1 @@
+"""Group rbac.authorization.k8s.io: who may do what."""
