@@ -20,8 +20,10 @@ from appliance.kit.clock import Clock, SystemClock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import Store
 from appliance.store.options import StoreOptions
+from appliance.store.serve.auth.jwt import signed_tokens
+from appliance.store.serve.auth.tokens import SimpleTokens, TokenMaker
 from appliance.store.serve.identity import Identity
-from appliance.store.serve.server import EtcdServer
+from appliance.store.serve.server import EtcdServer, ServeOptions
 from appliance.store.sql.store import SqlStore
 
 log = structlog.get_logger(__name__)
@@ -38,14 +40,9 @@ async def store_alone(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         stack.push_async_callback(store.close)
         urls = config.listen_client_urls
         identity = _identity(folder, config.name, config.advertise_client_urls or urls)
-        server = EtcdServer(store, identity, clock)
+        server = EtcdServer(store, identity, clock, _serve_options(config, clock))
         stack.push_async_callback(server.stop)
-        tls = (
-            _tls(config.cert_file, config.key_file, config.trusted_ca_file)
-            if config.cert_file
-            else None
-        )
-        await _listen(server, listen_urls(urls), tls)
+        await _listen(server, listen_urls(urls), _tls(config))
         yield
 
 
@@ -97,13 +94,33 @@ async def _listen(
             )
 
 
-def _tls(cert_file: str, key_file: str, ca_file: str) -> ssl.SSLContext:
+def _serve_options(config: Config, clock: Clock) -> ServeOptions:
+    """How clients are told apart.
+
+    Raises:
+        TokenOptionError: auth-token names what cannot be used.
+    """
+    kind, _, options = config.auth_token.partition(",")
+    tokens: TokenMaker = (
+        signed_tokens(options, clock)
+        if kind == "jwt"
+        else SimpleTokens(clock, config.auth_token_ttl)
+    )
+    return ServeOptions(tokens=tokens, client_cert_auth=config.client_cert_auth)
+
+
+def _tls(config: Config) -> ssl.SSLContext | None:
     """TLS for listeners; with a CA, clients must have a certificate of it."""
+    if not config.cert_file:
+        return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(cert_file, key_file)
-    if ca_file:
-        context.load_verify_locations(ca_file)
+    context.load_cert_chain(config.cert_file, config.key_file)
+    if config.trusted_ca_file:
+        context.load_verify_locations(config.trusted_ca_file)
+    elif config.client_cert_auth:
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+    if config.trusted_ca_file or config.client_cert_auth:
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 

@@ -219,6 +219,27 @@ KEYS: tuple[Key, ...] = (
         roles=_STORE,
     ),
     Key(
+        name="client-cert-auth",
+        kind="bool",
+        default=False,
+        help="Want a certificate of every client; its common name is the user it may be.",
+        roles=_STORE,
+    ),
+    Key(
+        name="auth-token",
+        kind="text",
+        default="simple",
+        help="How tokens are made: simple, or jwt,sign-method=RS256,pub-key=F,priv-key=F,ttl=5m.",
+        roles=_STORE,
+    ),
+    Key(
+        name="auth-token-ttl",
+        kind="int",
+        default=300,
+        help="Seconds that a simple token lasts after its last use.",
+        roles=_STORE,
+    ),
+    Key(
         name="log-format",
         kind="text",
         default="text",

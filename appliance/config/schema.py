@@ -57,6 +57,9 @@ class Config:
     cert_file: str = ""
     key_file: str = ""
     trusted_ca_file: str = ""
+    client_cert_auth: bool = False
+    auth_token: str = "simple"  # noqa: S105 - a kind of token, not one
+    auth_token_ttl: int = 300
     log_format: str = "text"
     log_level: str = "info"
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -128,6 +131,9 @@ class Config:
                 if key == "listen-client-urls" and self.cert_file and self.key_file:
                     continue
                 found.append(self._problem(key, text, _HTTPS_REMEDY[key]))
+        if self.auth_token.partition(",")[0] not in {"simple", "jwt"}:
+            remedy = "must be simple, or jwt,sign-method=…,pub-key=…,priv-key=…"
+            found.append(self._problem("auth-token", self.auth_token, remedy))
         if self.role == "store" and not self.listen_client_urls:
             remedy = "must name an address such as http://127.0.0.1:2379"
             found.append(self._problem("listen-client-urls", "", remedy))

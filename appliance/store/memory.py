@@ -4,7 +4,7 @@ Used by unit tests of everything above the store, and as the oracle of `SqlStore
 written anywhere: all of it ends with the process. Bounded by compaction only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from appliance.kit.clock import Clock, SystemClock
 from appliance.kit.tasks import Tasks
@@ -40,6 +40,7 @@ class MemoryStore:
         self._hub = Hub(self._model, self._options)
         self._tasks = Tasks("memory-store", self._clock)
         self._expiry = Expiry(self._leases, self.lease_revoke, self._clock, self._tasks)
+        self._notes: dict[str, dict[str, bytes]] = {}
         self._closed = False
 
     async def range(self, request: Range) -> RangeResult:
@@ -99,6 +100,17 @@ class MemoryStore:
         """Ids of all leases."""
         self._check_open()
         return self._leases.ids()
+
+    async def notes(self, book: str) -> dict[str, bytes]:
+        """All notes of a book."""
+        self._check_open()
+        return dict(self._notes.get(book, {}))
+
+    async def write_notes(self, book: str, changes: Mapping[str, bytes | None]) -> None:
+        """Set notes; None removes one."""
+        self._check_open()
+        notes = {**self._notes.get(book, {}), **changes}
+        self._notes[book] = {name: data for name, data in notes.items() if data is not None}
 
     async def status(self) -> Status:
         """Facts for health and metrics."""

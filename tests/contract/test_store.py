@@ -49,6 +49,7 @@ from appliance.store.errors import (
     ValueProvided,
 )
 from appliance.store.memory import MemoryStore
+from appliance.store.notes import Notes
 from appliance.store.options import StoreOptions
 from appliance.store.sql.store import SqlStore
 
@@ -582,3 +583,16 @@ async def test_a_closed_store_refuses(open_store: Open) -> None:
         await ops.get(store, b"a")
     with pytest.raises(Closed):
         await ops.put(store, b"a", b"")
+
+
+async def test_notes_are_beside_the_keys(open_store: Open) -> None:
+    store = await open_store(StoreOptions())
+    assert isinstance(store, Notes)
+    await store.write_notes("one", {"a": b"1", "b": b"2"})
+    await store.write_notes("two", {"a": b"other"})
+    await store.write_notes("one", {"a": None, "b": b"3", "c": b"\x00"})
+    assert await store.notes("one") == {"b": b"3", "c": b"\x00"}
+    assert await store.notes("two") == {"a": b"other"}
+    assert await store.notes("three") == {}
+    assert (await store.range(Range(**ALL))).kvs == ()
+    assert (await store.status()).revision == 1

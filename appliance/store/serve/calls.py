@@ -17,6 +17,8 @@ class Caller:
 
     peer: str = ""
     metadata: Mapping[bytes, bytes] = field(default_factory=dict)
+    common_name: str = ""
+    """The name in the certificate that the client's connection was let in with."""
 
 
 class Stream(Protocol):

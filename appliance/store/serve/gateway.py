@@ -23,6 +23,7 @@ from appliance.store.serve.wire import Message
 _JSON = "application/json"
 _KV, _LEASE = "etcdserverpb.KV", "etcdserverpb.Lease"
 _CLUSTER, _CARE = "etcdserverpb.Cluster", "etcdserverpb.Maintenance"
+_AUTH = "etcdserverpb.Auth"
 _QUEUED_ANSWERS = 128
 
 ROUTES: Mapping[str, str] = {
@@ -58,6 +59,23 @@ ROUTES: Mapping[str, str] = {
     "maintenance/hashkv": f"/{_CARE}/HashKV",
     "maintenance/snapshot": f"/{_CARE}/Snapshot",
     "maintenance/transfer-leadership": f"/{_CARE}/MoveLeader",
+    "auth/enable": f"/{_AUTH}/AuthEnable",
+    "auth/disable": f"/{_AUTH}/AuthDisable",
+    "auth/status": f"/{_AUTH}/AuthStatus",
+    "auth/authenticate": f"/{_AUTH}/Authenticate",
+    "auth/user/add": f"/{_AUTH}/UserAdd",
+    "auth/user/get": f"/{_AUTH}/UserGet",
+    "auth/user/list": f"/{_AUTH}/UserList",
+    "auth/user/delete": f"/{_AUTH}/UserDelete",
+    "auth/user/changepw": f"/{_AUTH}/UserChangePassword",
+    "auth/user/grant": f"/{_AUTH}/UserGrantRole",
+    "auth/user/revoke": f"/{_AUTH}/UserRevokeRole",
+    "auth/role/add": f"/{_AUTH}/RoleAdd",
+    "auth/role/get": f"/{_AUTH}/RoleGet",
+    "auth/role/list": f"/{_AUTH}/RoleList",
+    "auth/role/delete": f"/{_AUTH}/RoleDelete",
+    "auth/role/grant": f"/{_AUTH}/RoleGrantPermission",
+    "auth/role/revoke": f"/{_AUTH}/RoleRevokePermission",
 }
 _HTTP: Mapping[Status, int] = {
     Status.CANCELED: 499,

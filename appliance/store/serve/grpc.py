@@ -11,7 +11,7 @@ Source: gRPC's PROTOCOL-HTTP2.md.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -65,6 +65,7 @@ class GrpcConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._flushing = False
         self._peer = ""
+        self._common_name = ""
         self._unfinished = 0
         self._held_back: list[asyncio.Future[None]] = []
 
@@ -75,6 +76,7 @@ class GrpcConnection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]  # a stream's transport
         peer = transport.get_extra_info("peername")
         self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._common_name = _common_name(transport.get_extra_info("peercert"))
         self.flush()
 
     @override
@@ -172,7 +174,7 @@ class GrpcConnection(asyncio.Protocol):
             block = trailers(Status.UNIMPLEMENTED, self._unknown(path))
             self._http2.send_headers(stream_id, _HEAD + block, end=True)
             return
-        call = _Call(self, stream_id, method, Caller(self._peer, fields))
+        call = _Call(self, stream_id, method, Caller(self._peer, fields, self._common_name))
         self._calls[stream_id] = call
         if b"grpc-timeout" in fields:
             limit_s = timeout_s(fields[b"grpc-timeout"])
@@ -254,6 +256,15 @@ class GrpcConnection(asyncio.Protocol):
     def max_message_bytes(self) -> int:
         """The largest request."""
         return self._options.max_message_bytes
+
+
+def _common_name(certificate: Mapping[str, Any] | None) -> str:
+    """The name in a client's certificate, which has been verified."""
+    for part in (certificate or {}).get("subject", ()):
+        for name, value in part:
+            if name == "commonName":
+                return str(value)
+    return ""
 
 
 class _Call:

@@ -8,15 +8,25 @@ Source: etcd server/etcdserver/api/v3lock/lock.go, v3election/election.go.
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from appliance.store.base import EventKind, KeyValue, Put, Store, WatchRequest, prefix_end
+from appliance.store.base import (
+    Delete,
+    EventKind,
+    KeyValue,
+    Put,
+    Store,
+    Txn,
+    WatchRequest,
+    prefix_end,
+)
 from appliance.store.errors import EmptyKey, StoreError
-from appliance.store.ops import delete
 from appliance.store.serve import queues
+from appliance.store.serve.auth.caller_store import CallerStore
+from appliance.store.serve.auth.guard import Guard
 from appliance.store.serve.calls import Caller, Methods, Stream, Streaming, Unary
 from appliance.store.serve.convert import kv_message
 from appliance.store.serve.identity import Identity, current_revision
 from appliance.store.serve.messages import locks as pb
-from appliance.store.serve.queues import Place
+from appliance.store.serve.queues import Keys, Place
 from appliance.store.serve.status import Refused, Status
 from appliance.store.serve.wire import Message
 
@@ -26,9 +36,10 @@ Handle = Callable[[Any, Caller], Awaitable[Message]]
 class LockService:
     """Locks."""
 
-    def __init__(self, store: Store, identity: Identity) -> None:
+    def __init__(self, store: Store, identity: Identity, guard: Guard) -> None:
         self._store = store
         self._identity = identity
+        self._guard = guard
 
     def methods(self) -> Methods:
         """The service's table."""
@@ -39,9 +50,9 @@ class LockService:
 
     async def lock(self, request: pb.LockRequest, caller: Caller) -> Message:
         """Answer when the lock is held."""
-        del caller
-        place = await queues.take_place(self._store, request.name, request.lease)
-        if not await queues.wait_for_turn(self._store, request.name, place):
+        keys = CallerStore(self._store, self._guard, caller)
+        place = await queues.take_place(keys, request.name, request.lease)
+        if not await queues.wait_for_turn(keys, request.name, place):
             raise Refused(Status.UNKNOWN, "mutex: session is expired")
         revision = await current_revision(self._store)
         return pb.LockResponse(header=self._identity.header(revision), key=place.key)
@@ -50,16 +61,18 @@ class LockService:
         """Let go; a key that has gone is no error."""
         if not request.key:
             raise EmptyKey
-        gone = await delete(self._store, request.key, author=caller.peer)
+        keys = CallerStore(self._store, self._guard, caller)
+        gone = await keys.txn(Txn(success=(Delete(key=request.key),)), caller.peer)
         return pb.UnlockResponse(header=self._identity.header(gone.revision))
 
 
 class ElectionService:
     """Leaders."""
 
-    def __init__(self, store: Store, identity: Identity) -> None:
+    def __init__(self, store: Store, identity: Identity, guard: Guard) -> None:
         self._store = store
         self._identity = identity
+        self._guard = guard
 
     def methods(self) -> Methods:
         """The service's table."""
@@ -74,66 +87,45 @@ class ElectionService:
 
     async def campaign(self, request: pb.CampaignRequest, caller: Caller) -> Message:
         """Answer when we lead."""
-        del caller
-        name, store = request.name, self._store
-        place = await queues.take_place(store, name, request.lease, request.value)
-        if not await queues.wait_for_turn(store, name, place):
+        name, keys = request.name, CallerStore(self._store, self._guard, caller)
+        place = await queues.take_place(keys, name, request.lease, request.value)
+        if not await queues.wait_for_turn(keys, name, place):
             raise Refused(Status.UNKNOWN, "election: session is expired")
         leader = pb.LeaderKey(name=name, key=place.key, rev=place.revision, lease=place.lease)
-        header = self._identity.header(await current_revision(store))
+        header = self._identity.header(await current_revision(self._store))
         return pb.CampaignResponse(header=header, leader=leader)
 
     async def proclaim(self, request: pb.ProclaimRequest, caller: Caller) -> Message:
         """Set the leader's value."""
-        del caller
+        keys = CallerStore(self._store, self._guard, caller)
         place = _place(request.leader)
         put = Put(key=place.key, value=request.value, lease=place.lease)
-        result = await queues.if_still(self._store, place, put)
+        result = await queues.if_still(keys, place, put)
         if not result.succeeded:
             raise Refused(Status.UNKNOWN, "election: not leader")
         return pb.ProclaimResponse(header=self._identity.header(result.revision))
 
     async def leader(self, request: pb.LeaderRequest, caller: Caller) -> Message:
         """Who leads."""
-        del caller
-        kv, revision = await queues.head(self._store, request.name)
+        keys = CallerStore(self._store, self._guard, caller)
+        kv, revision = await queues.head(keys, request.name)
         if kv is None:
             raise Refused(Status.UNKNOWN, "election: no leader")
         return pb.LeaderResponse(header=self._identity.header(revision), kv=kv_message(kv))
 
     async def resign(self, request: pb.ResignRequest, caller: Caller) -> Message:
         """Lead no more; whoever does not lead has nothing to give up."""
-        del caller
-        result = await queues.leave(self._store, _place(request.leader))
+        keys = CallerStore(self._store, self._guard, caller)
+        result = await queues.leave(keys, _place(request.leader))
         return pb.ResignResponse(header=self._identity.header(result.revision))
 
     async def observe(self, stream: Stream) -> None:
         """Tell the leader, and every change of it."""
+        keys = CallerStore(self._store, self._guard, stream.caller)
         async for request in stream:
-            async for kv, revision in self._leaders(request.name):
+            async for kv, revision in _leaders(keys, request.name):
                 header = self._identity.header(revision)
                 await stream.send(pb.LeaderResponse(header=header, kv=kv_message(kv)))
-
-    async def _leaders(self, name: bytes) -> AsyncIterator[tuple[KeyValue, int]]:
-        told: KeyValue | None = None
-        while True:
-            kv, revision = await queues.head(self._store, name)
-            if kv is not None and kv != told:
-                told = kv
-                yield kv, revision
-            await self._until_changed(name, kv, revision)
-
-    async def _until_changed(self, name: bytes, leader: KeyValue | None, revision: int) -> None:
-        """Until the leader's key changes, or if there is none, until somebody stands."""
-        prefix = name + b"/"
-        key, end = (prefix, prefix_end(prefix)) if leader is None else (leader.key, b"")
-        watcher = self._store.watch(WatchRequest(key=key, end=end, start_revision=revision + 1))
-        try:
-            async for batch in watcher:
-                if leader is not None or any(e.kind is EventKind.PUT for e in batch.events):
-                    return
-        finally:
-            watcher.close()
 
 
 def _place(leader: pb.LeaderKey | None) -> Place:
@@ -152,3 +144,26 @@ def _plainly(handle: Handle) -> Handle:
             raise Refused(Status.UNKNOWN, str(error)) from error
 
     return call
+
+
+async def _leaders(keys: Keys, name: bytes) -> AsyncIterator[tuple[KeyValue, int]]:
+    told: KeyValue | None = None
+    while True:
+        kv, revision = await queues.head(keys, name)
+        if kv is not None and kv != told:
+            told = kv
+            yield kv, revision
+        await _until_changed(keys, name, kv, revision)
+
+
+async def _until_changed(keys: Keys, name: bytes, leader: KeyValue | None, revision: int) -> None:
+    """Until the leader's key changes, or if there is none, until somebody stands."""
+    prefix = name + b"/"
+    key, end = (prefix, prefix_end(prefix)) if leader is None else (leader.key, b"")
+    watcher = keys.watch(WatchRequest(key=key, end=end, start_revision=revision + 1))
+    try:
+        async for batch in watcher:
+            if leader is not None or any(e.kind is EventKind.PUT for e in batch.events):
+                return
+    finally:
+        watcher.close()

@@ -8,6 +8,7 @@ Source: etcd client/v3/concurrency (key.go, mutex.go).
 
 import asyncio
 from dataclasses import dataclass
+from typing import Protocol
 
 from appliance.store.base import (
     Compare,
@@ -15,21 +16,41 @@ from appliance.store.base import (
     Delete,
     EventKind,
     KeyValue,
+    Lease,
     Op,
     Put,
     Range,
     RangeResult,
     SortOrder,
     SortTarget,
-    Store,
     Txn,
     TxnResult,
+    Watcher,
     WatchRequest,
     prefix_end,
 )
-from appliance.store.ops import get
 
 _LEASE_S = 60
+
+
+class Keys(Protocol):
+    """What a queue needs of a store."""
+
+    async def range(self, request: Range) -> RangeResult:
+        """Read keys."""
+        ...
+
+    async def txn(self, request: Txn, author: str = "") -> TxnResult:
+        """Run a transaction."""
+        ...
+
+    def watch(self, request: WatchRequest) -> Watcher:
+        """Open a watch."""
+        ...
+
+    async def lease_grant(self, ttl_s: int, lease_id: int = 0) -> Lease:
+        """Make a lease."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +62,7 @@ class Place:
     lease: int
 
 
-async def take_place(store: Store, name: bytes, lease: int, value: bytes = b"") -> Place:
+async def take_place(store: Keys, name: bytes, lease: int, value: bytes = b"") -> Place:
     """Stand in line; with a lease that stands already, keep its place and set the value.
 
     Raises:
@@ -63,7 +84,7 @@ async def take_place(store: Store, name: bytes, lease: int, value: bytes = b"") 
     return Place(key, result.revision, lease)
 
 
-async def wait_for_turn(store: Store, name: bytes, place: Place) -> bool:
+async def wait_for_turn(store: Keys, name: bytes, place: Place) -> bool:
     """Wait until nobody is ahead; False if the place has gone meanwhile.
 
     Whoever gives up waiting gives up the place.
@@ -74,11 +95,11 @@ async def wait_for_turn(store: Store, name: bytes, place: Place) -> bool:
     except asyncio.CancelledError:
         await leave(store, place)
         raise
-    kv = await get(store, place.key)
-    return kv is not None and kv.create_revision == place.revision
+    found = (await store.range(Range(key=place.key))).kvs
+    return bool(found) and found[0].create_revision == place.revision
 
 
-async def head(store: Store, name: bytes) -> tuple[KeyValue | None, int]:
+async def head(store: Keys, name: bytes) -> tuple[KeyValue | None, int]:
     """The first in line, and the store's revision."""
     first = await store.range(
         Range(
@@ -92,17 +113,17 @@ async def head(store: Store, name: bytes) -> tuple[KeyValue | None, int]:
     return (first.kvs[0] if first.kvs else None), first.revision
 
 
-async def if_still(store: Store, place: Place, op: Op) -> TxnResult:
+async def if_still(store: Keys, place: Place, op: Op) -> TxnResult:
     """Do something if the place is still held."""
     return await store.txn(Txn(compares=(_made_at(place.key, place.revision),), success=(op,)))
 
 
-async def leave(store: Store, place: Place) -> TxnResult:
+async def leave(store: Keys, place: Place) -> TxnResult:
     """Give up a place."""
     return await if_still(store, place, Delete(key=place.key))
 
 
-async def _ahead(store: Store, name: bytes, place: Place) -> tuple[bytes, int] | None:
+async def _ahead(store: Keys, name: bytes, place: Place) -> tuple[bytes, int] | None:
     """The key just before ours, and the revision at which it was seen."""
     before = await store.range(
         Range(
@@ -117,7 +138,7 @@ async def _ahead(store: Store, name: bytes, place: Place) -> tuple[bytes, int] |
     return (before.kvs[0].key, before.revision) if before.kvs else None
 
 
-async def _until_gone(store: Store, key: bytes, revision: int) -> None:
+async def _until_gone(store: Keys, key: bytes, revision: int) -> None:
     watcher = store.watch(WatchRequest(key=key, start_revision=revision + 1, no_put=True))
     try:
         async for batch in watcher:

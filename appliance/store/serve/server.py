@@ -7,6 +7,7 @@ preface leads to gRPC, anything else to the plain pages. An idle endpoint wakes 
 import asyncio
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 from typing_extensions import override
@@ -15,6 +16,11 @@ from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import Store
 from appliance.store.serve.alarms import Alarms
+from appliance.store.serve.auth.book import AuthBook
+from appliance.store.serve.auth.checks import guarded
+from appliance.store.serve.auth.guard import Guard
+from appliance.store.serve.auth.service import AuthService
+from appliance.store.serve.auth.tokens import SimpleTokens, TokenMaker
 from appliance.store.serve.calls import Methods
 from appliance.store.serve.cluster import ClusterService
 from appliance.store.serve.frames import PREFACE
@@ -37,21 +43,61 @@ _DECIDED_AFTER = 3  # bytes: no HTTP/1 method begins with "PRI"
 Spoken = GrpcConnection | HttpConnection
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """What can be chosen."""
+
+    tokens: TokenMaker | None = None
+    """How tokens are made; by default they are random and remembered for five minutes."""
+
+    client_cert_auth: bool = False
+    """Take the name in a client's certificate for the user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What services are made of."""
+
+    store: Store
+    identity: Identity
+    alarms: Alarms
+    guard: Guard
+    clock: Clock
+
+
+def all_methods(parts: Parts) -> Methods:
+    """The methods of all services, before `guarded`."""
+    store, identity, alarms = parts.store, parts.identity, parts.alarms
+    guard, clock = parts.guard, parts.clock
+    return {
+        **KvService(store, identity, alarms).methods(),
+        **WatchService(store, identity, guard, clock).methods(),
+        **LeaseService(store, identity, alarms).methods(),
+        **ClusterService(identity).methods(),
+        **LockService(store, identity, guard).methods(),
+        **ElectionService(store, identity, guard).methods(),
+        **MaintenanceService(store, identity, alarms, clock).methods(),
+        **AuthService(store, identity, guard).methods(),
+    }
+
+
 class EtcdServer:
     """etcd's client port."""
 
-    def __init__(self, store: Store, identity: Identity, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity,
+        clock: Clock,
+        options: ServeOptions | None = None,
+    ) -> None:
+        options = options or ServeOptions()
         alarms = Alarms(identity.member_id)
         self._tasks = Tasks("etcd", clock)
-        methods: Methods = {
-            **KvService(store, identity, alarms).methods(),
-            **WatchService(store, identity, clock).methods(),
-            **LeaseService(store, identity, alarms).methods(),
-            **ClusterService(identity).methods(),
-            **LockService(store, identity).methods(),
-            **ElectionService(store, identity).methods(),
-            **MaintenanceService(store, identity, alarms, clock).methods(),
-        }
+        self._book = AuthBook(store)
+        tokens = options.tokens or SimpleTokens(clock)
+        guard = Guard(store, self._book, tokens, by_certificate=options.client_cert_auth)
+        methods = guarded(all_methods(Parts(store, identity, alarms, guard, clock)), guard, store)
         self._options = GrpcOptions(methods, self._tasks)
         self._pages = Pages(store, alarms)
         self._gateway = Gateway(methods)
@@ -64,6 +110,7 @@ class EtcdServer:
         Raises:
             OSError: the address is taken or not ours.
         """
+        await self._book.load()
         if tls is not None:
             tls.set_alpn_protocols(["h2", "http/1.1"])
         server = await asyncio.get_running_loop().create_server(

@@ -15,6 +15,9 @@ from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import Event, Store, WatchBatch, Watcher, WatchRequest
 from appliance.store.errors import Compacted, EmptyRange, Overrun, StoreError
+from appliance.store.serve.auth.guard import Guard
+from appliance.store.serve.auth.permissions import Access
+from appliance.store.serve.auth.refusals import AuthRefused
 from appliance.store.serve.calls import Methods, Stream, Streaming
 from appliance.store.serve.eventbytes import EventBytes
 from appliance.store.serve.identity import Identity, current_revision
@@ -36,11 +39,14 @@ class WatchService:
         self,
         store: Store,
         identity: Identity,
+        guard: Guard,
         clock: Clock,
+        *,
         progress_interval_s: float = PROGRESS_INTERVAL_S,
     ) -> None:
         self.store = store
         self.identity = identity
+        self.guard = guard
         self.clock = clock
         self.progress_interval_s = progress_interval_s
         self.event_bytes = EventBytes()
@@ -105,12 +111,12 @@ class _Session:
         store = self._service.store
         revision = await current_revision(store)
         try:
+            wanted = _request_of(request)
+            self._check_permitted(wanted)
             watch_id = self._free_id(request.watch_id)
             # A client resumes from the revision it is told here, so that is where we start.
             watcher = store.watch(
-                replace(
-                    _request_of(request), start_revision=(request.start_revision or revision + 1)
-                )
+                replace(wanted, start_revision=(request.start_revision or revision + 1))
             )
         except (EmptyRange, _RefusedWatch) as error:
             await self._refuse(revision, str(error))
@@ -122,6 +128,15 @@ class _Session:
         if request.progress_notify and not self._timed:
             self._timed = True
             _ = self._tasks.spawn("progress", self._tell_progress())
+
+    def _check_permitted(self, request: WatchRequest) -> None:
+        guard = self._service.guard
+        try:
+            who = guard.who(self._stream.caller)
+            guard.check(who, Access.READ, request.key, request.end)
+        except AuthRefused as refused:
+            code = refused.status.name.title().replace("_", "")
+            raise _RefusedWatch(f"rpc error: code = {code} desc = {refused}") from refused
 
     def _free_id(self, wanted: int) -> int:
         if wanted in self._watches and wanted:

@@ -115,6 +115,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by a newer release (schema {version}, this one knows"
             f" {SCHEMA_VERSION}); install that release or restore an older backup"
         )
+    else:
+        connection.execute(tables.create(tables.note))
 
 
 def _create(connection: sqlite3.Connection) -> None:

@@ -41,6 +41,10 @@ class Reader:
         """(id, ttl_s, deadline_ms) of all leases."""
         return self.connection.execute(tables.SELECT_LEASES).fetchall()
 
+    def notes(self, book: str) -> dict[str, bytes]:
+        """The notes of a book."""
+        return dict(self.connection.execute(tables.SELECT_NOTES, (book,)).fetchall())
+
     def value(self, at: int) -> KeyValue:
         """The value at a position that the index knows.
 

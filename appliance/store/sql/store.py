@@ -9,7 +9,7 @@ does between two awaits is atomic. Opened by `assembly`; one process per file.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -166,6 +166,22 @@ class SqlStore:
         """Ids of all leases, by deadline."""
         self._check_open()
         return self._leases.ids()
+
+    async def notes(self, book: str) -> dict[str, bytes]:
+        """All notes of a book."""
+        self._check_open()
+        return self._keyspace.reader.notes(book)
+
+    async def write_notes(self, book: str, changes: Mapping[str, bytes | None]) -> None:
+        """Set notes; returns when they are durable."""
+        self._check_open()
+        statements: list[Statement] = [
+            (tables.DELETE_NOTE, [(book, name)])
+            if data is None
+            else (tables.SET_NOTE, [(book, name, data)])
+            for name, data in changes.items()
+        ]
+        await self._write(statements)
 
     async def status(self) -> Status:
         """Facts for health and metrics."""

@@ -64,6 +64,15 @@ fact = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+note = Table(
+    "note",
+    metadata,
+    Column("book", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+"""See `store.notes`. Younger than the first release: `engine` adds it to files without."""
+
 COMPACT_WANTED = "compact_wanted"
 """Reads below this revision are refused."""
 COMPACT_DONE = "compact_done"
@@ -83,8 +92,8 @@ VIEWS = (
 
 
 def create(table: Table) -> str:
-    """The statement that makes a table."""
-    return _text(CreateTable(table))
+    """The statement that makes a table if it is not there."""
+    return _text(CreateTable(table, if_not_exists=True))
 
 
 def _text(statement: ClauseElement) -> str:
@@ -134,3 +143,13 @@ SET_LEASE = _text(
 )
 DELETE_LEASE = _text(delete(lease).where(lease.c.id == bindparam("lease")))
 SELECT_LEASES = _text(select(lease.c.id, lease.c.ttl_s, lease.c.deadline_ms))
+_note_insert = sqlite.insert(note)
+SET_NOTE = _text(
+    _note_insert.on_conflict_do_update(
+        index_elements=[note.c.book, note.c.name], set_={"value": _note_insert.excluded.value}
+    )
+)
+DELETE_NOTE = _text(
+    delete(note).where(note.c.book == bindparam("of_book"), note.c.name == bindparam("of_name"))
+)
+SELECT_NOTES = _text(select(note.c.name, note.c.value).where(note.c.book == bindparam("of_book")))

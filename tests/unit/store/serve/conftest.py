@@ -11,16 +11,15 @@ from appliance.kit.clock import FakeClock
 from appliance.kit.tasks import Tasks
 from appliance.store.memory import MemoryStore
 from appliance.store.serve.alarms import Alarms
+from appliance.store.serve.auth.book import AuthBook
+from appliance.store.serve.auth.checks import guarded
+from appliance.store.serve.auth.guard import Guard
+from appliance.store.serve.auth.tokens import SimpleTokens
 from appliance.store.serve.calls import Methods
-from appliance.store.serve.cluster import ClusterService
 from appliance.store.serve.framing import framed
 from appliance.store.serve.grpc import GrpcConnection, GrpcOptions
 from appliance.store.serve.identity import Identity
-from appliance.store.serve.kv import KvService
-from appliance.store.serve.lease import LeaseService
-from appliance.store.serve.locks import ElectionService, LockService
-from appliance.store.serve.maintenance import MaintenanceService
-from appliance.store.serve.watch import WatchService
+from appliance.store.serve.server import Parts, all_methods
 from appliance.store.serve.wire import Message
 from tests.unit.store.serve import h2client
 from tests.unit.store.serve.h2client import Answers
@@ -107,17 +106,14 @@ async def store(clock: FakeClock) -> AsyncIterator[MemoryStore]:
 
 
 @pytest.fixture
-def methods(store: MemoryStore, clock: FakeClock) -> Methods:
-    alarms = Alarms(ME.member_id)
-    return {
-        **KvService(store, ME, alarms).methods(),
-        **WatchService(store, ME, clock).methods(),
-        **LeaseService(store, ME, alarms).methods(),
-        **ClusterService(ME).methods(),
-        **LockService(store, ME).methods(),
-        **ElectionService(store, ME).methods(),
-        **MaintenanceService(store, ME, alarms, clock).methods(),
-    }
+def guard(store: MemoryStore, clock: FakeClock) -> Guard:
+    return Guard(store, AuthBook(store), SimpleTokens(clock), by_certificate=True)
+
+
+@pytest.fixture
+def methods(store: MemoryStore, clock: FakeClock, guard: Guard) -> Methods:
+    parts = Parts(store, ME, Alarms(ME.member_id), guard, clock)
+    return guarded(all_methods(parts), guard, store)
 
 
 @pytest.fixture

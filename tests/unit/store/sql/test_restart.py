@@ -255,3 +255,16 @@ async def test_large_values_are_replayed_in_small_pages(path: Path, clock: FakeC
     assert revisions == sorted([*range(2, 10)] * 2)
     assert sizes == [6, 6, 4], "whole revisions, a little over 4 MiB each"
     await store.close()
+
+
+async def test_notes_are_kept_also_in_files_that_had_none(path: Path, clock: FakeClock) -> None:
+    await (await SqlStore.open(path, OPTIONS, clock)).close()
+    with sqlite3.connect(path) as older:
+        older.execute("DROP TABLE note")
+    older.close()
+    store = await SqlStore.open(path, OPTIONS, clock)
+    await store.write_notes("auth", {"state": b"1"})
+    await store.close()
+    store = await SqlStore.open(path, OPTIONS, clock)
+    assert await store.notes("auth") == {"state": b"1"}
+    await store.close()
