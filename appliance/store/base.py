@@ -271,6 +271,14 @@ class Store(Protocol):
         """
         ...
 
+    async def head(self) -> int:
+        """The newest revision, writes of other processes included; watchers here are as far.
+
+        Raises:
+            Unavailable: the database behind the store does not answer.
+        """
+        ...
+
     async def txn(self, request: Txn, author: str = "") -> TxnResult:
         """Run a transaction; returns when it is durable. `author` is kept with the revision."""
         ...

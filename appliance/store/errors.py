@@ -11,6 +11,7 @@ Errors carry etcd's exact texts, because clients match on them:
       LeaseNotFound, LeaseExists, LeaseTtlTooLarge
       Overrun          the watcher fell too far behind and was cut
       TimedOut         the write had to wait too long; nothing was written
+      Unavailable      the database behind the store does not answer; a write may have happened
       Closed           the store has been closed
       Unusable         the store's file cannot be opened or written; the text has the remedy
 
@@ -127,6 +128,12 @@ class TimedOut(StoreError):
     """The write could not begin in time; nothing was written."""
 
     text = "etcdserver: request timed out"
+
+
+class Unavailable(StoreError):
+    """The database behind the store does not answer; whether a write has happened is not known."""
+
+    text = "etcdserver: request timed out, possibly due to connection lost"
 
 
 class Closed(StoreError):

@@ -102,10 +102,14 @@ class Hub:
         self._early.discard(watcher)
         self.index.remove(watcher.request.key, watcher.request.end, watcher)
 
+    def cut(self, error: StoreError) -> None:
+        """End all watchers with `error`, once they have read what is there."""
+        for watcher in list(self._open):
+            watcher.cut(error)
+
     def close(self) -> None:
         """End all watchers with `Closed`."""
-        for watcher in list(self._open):
-            watcher.cut(Closed())
+        self.cut(Closed())
 
     def __len__(self) -> int:
         return len(self._open)

@@ -51,6 +51,11 @@ class MemoryStore:
         check_revision(max(0, request.revision), self._model.revision, self._model.compact_revision)
         return self._model.find(request)
 
+    async def head(self) -> int:
+        """The newest revision."""
+        self._check_open()
+        return self._model.revision
+
     async def txn(self, request: Txn, author: str = "") -> TxnResult:
         """Run a transaction."""
         del author  # kept by stores with a disk

@@ -48,3 +48,6 @@ class StoreOptions:
 
     checkpoint_bytes: int = 4 << 20
     """Bytes written before an idle moment is used to move the WAL into the database."""
+
+    answer_within_s: float = 10.0
+    """How long a database elsewhere may take to answer before a call fails."""

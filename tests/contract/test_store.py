@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from appliance.kit.clock import FakeClock
+from appliance.kit.clock import FakeClock, SystemClock
 from appliance.store import ops
 from appliance.store.base import (
     FROM_KEY,
@@ -51,7 +52,9 @@ from appliance.store.errors import (
 from appliance.store.memory import MemoryStore
 from appliance.store.notes import Notes
 from appliance.store.options import StoreOptions
+from appliance.store.remote.store import EtcdStore
 from appliance.store.sql.store import SqlStore
+from tests.contract.databases import etcd
 
 ALL = {"key": FROM_KEY, "end": FROM_KEY}
 Open = Callable[[StoreOptions], Awaitable[Store]]
@@ -62,27 +65,39 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["memory", "sql-inline", "sql-thread"])
+FAKE_TIME = ["memory", "sql-inline", "sql-thread"]
+REAL_TIME = ["etcd"]
+
+
+@pytest.fixture(params=[*FAKE_TIME, *REAL_TIME])
 async def open_store(
     request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
 ) -> AsyncIterator[Open]:
-    """Opens stores of one kind; for SQL with each of its two ways to commit."""
+    """Opens empty stores of one kind; for SQLite with each of its two ways to commit."""
     opened: list[Store] = []
-    inline_s = 1.0 if request.param == "sql-inline" else 0.0
+    async with AsyncExitStack() as stack:
 
-    async def open_one(options: StoreOptions) -> Store:
-        store: Store
-        if request.param == "memory":
-            store = MemoryStore(clock, options)
-        else:
-            options = replace(options, inline_commit_below_s=inline_s)
-            store = await SqlStore.open(tmp_path / f"{len(opened)}.db", options, clock)
-        opened.append(store)
-        return store
+        async def open_one(options: StoreOptions) -> Store:
+            store: Store
+            if request.param == "memory":
+                store = MemoryStore(clock, options)
+            elif request.param == "etcd":
+                member = stack.enter_context(etcd(tmp_path / f"etcd-{len(opened)}"))
+                store = await EtcdStore.open(member.address, options, SystemClock())
+            else:
+                inline_s = 1.0 if request.param == "sql-inline" else 0.0
+                options = replace(options, inline_commit_below_s=inline_s)
+                store = await SqlStore.open(tmp_path / f"{len(opened)}.db", options, clock)
+            opened.append(store)
+            stack.push_async_callback(store.close)
+            return store
 
-    yield open_one
-    for store in opened:
-        await store.close()
+        yield open_one
+
+
+def on_stores(kinds: list[str]) -> pytest.MarkDecorator:
+    """Run a test on these alone."""
+    return pytest.mark.parametrize("open_store", kinds, indirect=True)
 
 
 @pytest.fixture
@@ -137,6 +152,13 @@ async def test_what_changes_nothing_takes_no_revision(store: Store) -> None:
     await store.lease_grant(60)
     await store.compact(1)
     assert (await store.status()).revision == 1
+
+
+async def test_the_head_is_the_newest_revision(store: Store) -> None:
+    assert await store.head() == 1
+    await fill(store, b"a", b"b")
+    heads = await asyncio.gather(*(store.head() for _ in range(20)))
+    assert heads == [3] * 20
 
 
 async def test_concurrent_writes_get_revisions_of_their_own(store: Store) -> None:
@@ -516,6 +538,7 @@ async def test_a_compacted_store_shows_no_previous_value_from_before(store: Stor
 # Leases
 
 
+@on_stores(FAKE_TIME)
 async def test_a_lease_takes_its_keys_with_it(store: Store, clock: FakeClock) -> None:
     lease = await store.lease_grant(10, 77)
     assert (lease.id, lease.ttl_s, lease.remaining_s) == (77, 10, 10.0)
@@ -534,6 +557,7 @@ async def test_a_lease_takes_its_keys_with_it(store: Store, clock: FakeClock) ->
             await call(77)
 
 
+@on_stores(FAKE_TIME)
 async def test_leases_expire_in_the_order_of_their_deadlines(
     store: Store, clock: FakeClock
 ) -> None:
@@ -549,13 +573,38 @@ async def test_leases_expire_in_the_order_of_their_deadlines(
     assert [key for _, key, *_ in await take(watcher, 1)] == [b"late"]
 
 
+@on_stores(REAL_TIME)
+async def test_a_lease_lives_as_long_as_it_is_renewed(store: Store) -> None:
+    """Where the database keeps the time."""
+    lease = await store.lease_grant(2, 77)
+    assert (lease.id, lease.ttl_s, lease.remaining_s) == (77, 2, 2.0)
+    await ops.put(store, b"b", b"", 77)
+    await ops.put(store, b"a", b"", 77)
+    watcher = store.watch(WatchRequest(**ALL))
+    for _ in range(3):
+        await asyncio.sleep(0.9)
+        await store.lease_keep_alive(77)
+    info = await store.lease_info(77)
+    assert info.keys == (b"a", b"b")
+    assert info.remaining_s > 0
+    assert await take(watcher, 2) == [("DELETE", b"a", b"", 4), ("DELETE", b"b", b"", 4)]
+    for call in (store.lease_info, store.lease_keep_alive, store.lease_revoke):
+        with pytest.raises(LeaseNotFound):
+            await call(77)
+
+
+async def test_leases_are_listed_by_deadline(store: Store) -> None:
+    late, early = await store.lease_grant(20), await store.lease_grant(5)
+    assert await store.lease_list() == [early.id, late.id]
+
+
 async def test_lease_rules(store: Store) -> None:
     await store.lease_grant(60, 5)
     with pytest.raises(LeaseExists):
         await store.lease_grant(60, 5)
     with pytest.raises(LeaseTtlTooLarge):
         await store.lease_grant(9_000_000_001)
-    assert (await store.lease_grant(0)).ttl_s == 2
+    assert 1 <= (await store.lease_grant(0)).ttl_s <= 2
     await ops.put(store, b"a", b"", 5)
     await ops.put(store, b"a", b"")  # without a lease: detached
     await ops.put(store, b"b", b"", 5)

@@ -94,6 +94,11 @@ class SqlStore:
             raise EmptyKey
         return self._committed.range(request)
 
+    async def head(self) -> int:
+        """The newest revision; nobody else writes here."""
+        self._check_open()
+        return self._committed.revision
+
     async def txn(self, request: Txn, author: str = "") -> TxnResult:
         """Run a transaction; returns when it is durable."""
         self._check_open()

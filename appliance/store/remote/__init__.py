@@ -1,0 +1,1 @@
+"""The store on a cluster of etcd: our own gRPC client, and the protocol on top of it."""
