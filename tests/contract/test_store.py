@@ -67,6 +67,7 @@ def clock() -> FakeClock:
 
 FAKE_TIME = ["memory", "sql-inline", "sql-thread"]
 REAL_TIME = ["etcd"]
+KEEPS_NOTES = [*FAKE_TIME]
 
 
 @pytest.fixture(params=[*FAKE_TIME, *REAL_TIME])
@@ -634,6 +635,7 @@ async def test_a_closed_store_refuses(open_store: Open) -> None:
         await ops.put(store, b"a", b"")
 
 
+@on_stores(KEEPS_NOTES)
 async def test_notes_are_beside_the_keys(open_store: Open) -> None:
     store = await open_store(StoreOptions())
     assert isinstance(store, Notes)
