@@ -40,7 +40,7 @@ class Call:
 
     path: str
     request: Message
-    answer: type[Message]
+    answer: type[Any]
 
 
 class Story:

@@ -14,11 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from appliance.assembly.store import store_alone
-from appliance.config.schema import Config
-from appliance.kit.clock import SystemClock
-from appliance.kit.pki import Subject, issue, new_ca
-from appliance.kit.tasks import Tasks
 from tests.conform.etcd_endpoints import ETCD, ETCDCTL, Etcdctl, Said, ours, real, until_open
 from tests.lab.cluster import free_port
 
@@ -285,36 +280,6 @@ async def test_a_status_that_kubernetes_can_read(tmp_path: Path) -> None:
     assert answer["version"].startswith("3.6.")
     assert answer["leader"] == answer["header"]["member_id"] == 0xA1
     assert answer["dbSize"] > 0
-
-
-async def test_tls_lets_in_who_has_a_certificate(tmp_path: Path) -> None:
-    now = SystemClock().wall()
-    ca = new_ca("test-ca", now=now)
-    (tmp_path / "ca.crt").write_bytes(ca.cert_pem)
-    for name, subject in (
-        ("server", Subject(common_name="etcd", sans=("127.0.0.1",), server=True)),
-        ("client", Subject(common_name="somebody", client=True)),
-    ):
-        pair = issue(ca, subject, now=now)
-        (tmp_path / f"{name}.crt").write_bytes(pair.cert_pem)
-        (tmp_path / f"{name}.key").write_bytes(pair.key_pem)
-    port = free_port()
-    config = Config(
-        role="store",
-        data_dir=str(tmp_path / "data"),
-        listen_client_urls=f"https://127.0.0.1:{port}",
-        cert_file=str(tmp_path / "server.crt"),
-        key_file=str(tmp_path / "server.key"),
-        trusted_ca_file=str(tmp_path / "ca.crt"),
-    )
-    trust = f"--cacert={tmp_path / 'ca.crt'}"
-    me = (f"--cert={tmp_path / 'client.crt'}", f"--key={tmp_path / 'client.key'}")
-    async with Tasks("test") as tasks, store_alone(config, tasks):
-        etcdctl = Etcdctl(f"https://127.0.0.1:{port}")
-        assert (await etcdctl("put", "a", "1", trust, *me)).out == "OK\n"
-        refused = await etcdctl("get", "a", trust, "--command-timeout=300ms")
-    assert refused.code != 0
-    assert refused.out == ""
 
 
 async def test_what_was_acknowledged_outlives_a_kill_and_watches_go_on(tmp_path: Path) -> None:

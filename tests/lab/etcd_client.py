@@ -33,9 +33,9 @@ class EtcdClient:
         self._next = 1
         self._news = asyncio.Condition()
 
-    async def call(self, path: str, message: Message, answer: type[M]) -> Ended:
-        """A unary call, however it ends."""
-        stream_id = self.open(path)
+    async def call(self, path: str, message: Message, answer: type[M], **more: str) -> Ended:
+        """A unary call, however it ends; `more` is sent as metadata."""
+        stream_id = self.open(path, **more)
         self.send(stream_id, message, end=True)
         async with self._news:
             await self._news.wait_for(lambda: stream_id in self._answers.ended)
@@ -43,10 +43,10 @@ class EtcdClient:
         found = self._answers.messages(stream_id)
         return Ended(code, text, answer.decode(found[0]) if found else None)
 
-    def open(self, path: str) -> int:
+    def open(self, path: str, **more: str) -> int:
         """Begin a stream."""
         stream_id, self._next = self._next, self._next + 2
-        self._writer.write(h2client.headers(stream_id, h2client.request_headers(path)))
+        self._writer.write(h2client.headers(stream_id, h2client.request_headers(path, **more)))
         return stream_id
 
     def send(self, stream_id: int, message: Message, *, end: bool = False) -> None:

@@ -168,13 +168,17 @@ class AuthBook:
             await self._change(changes)
 
     async def grant(self, name: str, permission: Permission) -> None:
-        """Add a permission; one on the same range is replaced."""
+        """Add a permission; one on the same range is replaced.
+
+        etcd sees only the first permission that begins with the key: there, one with another end
+        is added again, and a narrower one has no effect.
+        """
         if not is_valid(permission):
             raise AuthRefused(Why.INVALID_MANAGEMENT)
         async with self._turn:
             role = self.state.role(name)
             others = [p for p in role.keyPermission if not _same_range(p, permission)]
-            permissions = sorted([*others, permission], key=lambda one: (one.key, one.range_end))
+            permissions = sorted([*others, permission], key=lambda one: one.key)
             await self._change(_role(role, permissions))
 
     async def revoke(self, name: str, key: bytes, end: bytes) -> None:

@@ -68,7 +68,9 @@ def _covers(spans: list[Span], key: bytes, end: _End) -> bool:
 
 
 def _meet(span: Span, key: bytes, end: _End) -> bool:
-    return (False, key) < span[1] and (False, span[0]) < end
+    """Whether they have a key in common; one that ends before it begins meets where it begins."""
+    before = key < span[0] and end <= (False, span[0])
+    return not before and (False, key) < span[1]
 
 
 def _end(key: bytes, end: bytes) -> _End:

@@ -327,3 +327,13 @@ async def test_users_outlive_the_server(server: Server, store: MemoryStore) -> N
     assert again.state == server.book.state
     assert again.state.enabled
     assert (await store.status()).revision == 1
+
+
+async def test_a_permission_on_the_same_range_is_replaced(server: Server) -> None:
+    for end in (b"", b"c", b"b"):
+        await server.book.grant("alice", pb.Permission(permType=2, key=b"a", range_end=end))
+    await server.book.grant("alice", pb.Permission(permType=0, key=b"a", range_end=b"c"))
+    await server.book.revoke("alice", b"a", b"")
+    await server.book.revoke("alice", b"a", b"b")
+    denied = await server.why(KV + "Put", kv.PutRequest(key=b"a"), "alice")
+    assert denied == "etcdserver: permission denied"
