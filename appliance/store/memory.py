@@ -140,7 +140,7 @@ class MemoryStore:
         applied = txn.apply(txn.decide(request, self._model), self._model)
         if applied.changes:
             self._model.commit()
-            self._hub.publish(self._model.revision, applied.changes)
+            self._hub.publish(self._model.revision, txn.as_watched(applied.changes))
         return applied.result
 
     def _check_open(self) -> None:

@@ -454,6 +454,28 @@ async def test_watch_options(store: Store) -> None:
     assert batch.events[2].kv.create_revision == 0
 
 
+async def test_what_was_before_is_from_before_the_whole_transaction(store: Store) -> None:
+    """Only a delete with an open end may meet a put of its own transaction."""
+    first = (await store.status()).revision + 1
+    live = store.watch(WatchRequest(**ALL, prev_kv=True))
+    await fill(store, b"old")
+    puts = (Put(key=b"new", value=b"1"), Put(key=b"old", value=b"2"))
+    await store.txn(Txn(success=(*puts, Delete(key=b"new", end=FROM_KEY))))
+    await fill(store, b"again")
+    await store.txn(Txn(success=(Delete(key=b"again", end=FROM_KEY), Put(key=b"again"))))
+    past = store.watch(WatchRequest(**ALL, start_revision=first, prev_kv=True))
+    for watcher in (live, past):
+        seen: list[tuple[bytes, bytes | None]] = []
+        while len(seen) < 8:
+            batch = await anext(watcher)
+            seen += [(e.kv.key, e.prev_kv and e.prev_kv.value) for e in batch.events]
+        assert seen == [
+            (b"old", None),
+            *[(b"new", None), (b"old", b"vold"), (b"new", None), (b"old", b"vold")],
+            *[(b"again", None), (b"again", b"vagain"), (b"again", None)],
+        ]
+
+
 async def test_watchers_of_many_ranges_get_what_is_theirs(store: Store) -> None:
     ranges = [(b"a/", prefix_end(b"a/")), (b"a/1", b""), (b"a/0", b"a/15"), (b"a/1", FROM_KEY)]
     watchers = [store.watch(WatchRequest(key=key, end=end)) for key, end in ranges]

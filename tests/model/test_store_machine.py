@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -218,5 +218,7 @@ TestStoreMachine.settings = settings(
     max_examples=30,
     stateful_step_count=25,
     deadline=None,
+    # Shrinking takes minutes where the failing steps can be read as they are.
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -64,11 +64,15 @@ class Model:
             for change in self._log
             if first <= change.kv.mod_revision <= last and covers(key, end, change.kv.key)
         ]
+        return [replace(change, prev_kv=self._shown_before(change)) for change in found], last
+
+    def _shown_before(self, change: Event) -> KeyValue | None:
+        kv = change.kv
+        if change.kind is EventKind.PUT and kv.create_revision == kv.mod_revision:
+            return None
         # What was before the mark may be gone, so it is never shown.
-        return [
-            replace(c, prev_kv=None) if c.kv.mod_revision <= self.compact_revision else c
-            for c in found
-        ], last
+        gone = kv.mod_revision <= self.compact_revision
+        return None if gone else self._at(kv.key, kv.mod_revision - 1)
 
     def compact(self, revision: int) -> None:
         """Forget what no read at or after `revision` can see.

@@ -329,3 +329,21 @@ class _Run:
     def _change(self, event: Event) -> None:
         self._state.write(event)
         self.changes.append(event)
+
+
+def as_watched(changes: Sequence[Event]) -> list[Event]:
+    """The changes of one transaction as its watchers see them.
+
+    As etcd has it, what was before an event is what the key held before the whole transaction,
+    and a key that was just made held nothing.
+    """
+    if len(changes) == 1:
+        return list(changes)
+    before: dict[bytes, KeyValue | None] = {}
+    return [
+        change
+        if change.prev_kv is before.setdefault(change.kv.key, change.prev_kv)
+        or change.prev_kv is None
+        else replace(change, prev_kv=before[change.kv.key])
+        for change in changes
+    ]

@@ -17,6 +17,7 @@ from appliance.store.mvcc.ephemeral import EphemeralKeys
 from appliance.store.mvcc.keyindex import MAX_SUBS, KeyIndex, position, revision_of
 from appliance.store.mvcc.leasing import LeaseBook
 from appliance.store.mvcc.ranges import answer, check_revision
+from appliance.store.mvcc.txn import as_watched
 from appliance.store.sql.reader import Reader, Values
 
 
@@ -28,8 +29,8 @@ class Written:
     changes: tuple[tuple[int, Event], ...]
 
     def events(self) -> list[Event]:
-        """The changes alone."""
-        return [change for _, change in self.changes]
+        """The changes as watchers see them."""
+        return as_watched([change for _, change in self.changes])
 
 
 class Keyspace:
@@ -195,10 +196,13 @@ class Committed:
         return [self._with_previous(change) for _, change in found], last
 
     def _with_previous(self, change: Event) -> Event:
-        before = change.kv.mod_revision - 1
+        kv = change.kv
+        if change.kind is EventKind.PUT and kv.create_revision == kv.mod_revision:
+            return change  # nothing was there before, or it went in the same transaction
+        before = kv.mod_revision - 1
         if before < self.compact_revision:
             return replace(change, prev_kv=None)  # may be gone, so it is never shown
-        at = self._keyspace.index.at(change.kv.key, before)
+        at = self._keyspace.index.at(kv.key, before)
         return replace(change, prev_kv=self._keyspace.value(at)) if at else change
 
 
