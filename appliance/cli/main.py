@@ -14,6 +14,7 @@ _VERBS = (
     "kubeconfig",
     "kubectl",
     "reset",
+    "rolling-update",
     "server",
     "status",
     "store",
@@ -32,7 +33,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _VERBS:
             return None
-        module = importlib.import_module(f"appliance.cli.{cmd_name}")
+        module = importlib.import_module(f"appliance.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

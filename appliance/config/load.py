@@ -18,6 +18,7 @@ from appliance.config.schema import Config
 
 DEFAULT_FILE = "/etc/appliance/config.yaml"
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = r"(\d+(?:\.\d+)?)(ms|s|m|h)"
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
 
@@ -131,13 +132,12 @@ def _list(raw: Any) -> tuple[str, ...]:
 
 
 def seconds(raw: Any) -> float:
-    """Seconds of a duration such as `20s`, `5m`, `1h`; ValueError says what it must be."""
+    """Seconds of a duration such as `20s`, `5m`, `1m30s`; ValueError says what it must be."""
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         return float(raw)
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", str(raw))
-    if not found:
+    if not re.fullmatch(rf"(?:{_PART})+", str(raw)):
         raise ValueError("must be a duration such as 20s, 5m or 1h")
-    return float(found[1]) * _UNITS_S[found[2]]
+    return sum(float(number) * _UNITS_S[unit] for number, unit in re.findall(_PART, str(raw)))
 
 
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {

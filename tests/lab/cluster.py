@@ -97,6 +97,12 @@ class Cluster:
         argv = [*self.enter, sys.executable, "-m", "appliance", *args]
         return subprocess.run(argv, check=check, capture_output=True, text=True)
 
+    def start_appliance(self, *args: str) -> subprocess.Popen[str]:
+        """The same in the background."""
+        argv = [*self.enter, sys.executable, "-m", "appliance", *args]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True)
+
     def run(self, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """kubectl, whatever comes of it."""
         env = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.data)}

@@ -39,10 +39,10 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _LATE = ("encodings.idna", "encodings.latin_1", "encodings.ascii", "encodings.utf_8")
 
 
-async def build_frontend() -> bytes:
+async def build_frontend(name: str = FRONTEND) -> bytes:
     """The archive of the frontend image."""
     script = (_HERE / "frontend.py").read_text()
-    return _archive(FRONTEND, await python_with(script, _LATE), script)
+    return _archive(name, await python_with(script, _LATE), script)
 
 
 async def build_redis() -> bytes:
