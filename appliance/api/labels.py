@@ -122,7 +122,7 @@ def from_label_selector(selector: LabelSelector | None) -> Selector:
     """
     if selector is None:
         return NOTHING
-    found = [Requirement(k, "in", (v,)) for k, v in selector.matchLabels.items()]
+    found = [Requirement(k, "=", (v,)) for k, v in selector.matchLabels.items()]
     for expression in selector.matchExpressions:
         operator = _FROM_OPERATOR.get(expression.operator)
         if operator is None:

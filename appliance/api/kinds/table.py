@@ -6,13 +6,22 @@ Adding a kind is adding its file and one line here.
 from typing import Any
 
 from appliance.api.kind import Kind
+from appliance.api.kinds.apps.controllerrevision import CONTROLLER_REVISION
+from appliance.api.kinds.apps.daemonset import DAEMON_SET
+from appliance.api.kinds.apps.deployment import DEPLOYMENT
+from appliance.api.kinds.apps.replicaset import REPLICA_SET
+from appliance.api.kinds.apps.statefulset import STATEFUL_SET
+from appliance.api.kinds.batch.cronjob import CRON_JOB
+from appliance.api.kinds.batch.job import JOB
 from appliance.api.kinds.coordination.lease import LEASE
 from appliance.api.kinds.core.configmap import CONFIG_MAP
 from appliance.api.kinds.core.endpoints import ENDPOINTS
 from appliance.api.kinds.core.event import EVENT
 from appliance.api.kinds.core.namespace import NAMESPACE
 from appliance.api.kinds.core.node import NODE
+from appliance.api.kinds.core.persistentvolumeclaim import PERSISTENT_VOLUME_CLAIM
 from appliance.api.kinds.core.pod.kind import POD
+from appliance.api.kinds.core.podtemplate import POD_TEMPLATE
 from appliance.api.kinds.core.replicationcontroller import REPLICATION_CONTROLLER
 from appliance.api.kinds.core.secret import SECRET
 from appliance.api.kinds.core.service import SERVICE
@@ -29,11 +38,20 @@ KINDS: tuple[Kind[Any], ...] = (
     EVENT,
     NAMESPACE,
     NODE,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
+    POD_TEMPLATE,
     REPLICATION_CONTROLLER,
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
+    CONTROLLER_REVISION,
+    DAEMON_SET,
+    DEPLOYMENT,
+    REPLICA_SET,
+    STATEFUL_SET,
+    CRON_JOB,
+    JOB,
     LEASE,
     ENDPOINT_SLICE,
     CLUSTER_ROLE,

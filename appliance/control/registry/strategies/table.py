@@ -29,6 +29,7 @@ def default_strategies(
     """Strategies by kind; a kind that is not named here has the default one."""
     return {
         "Event": _Events(),
+        "Job": _OrphansDependents(),
         "Namespace": NamespaceStrategy(),
         "Pod": PodStrategy(),
         "ReplicationController": _OrphansDependents(),
