@@ -185,6 +185,9 @@ def _agent_argv(config: Config, place: Place, port: int) -> list[str]:
         "proxy-mode": config.proxy_mode,
         "manifest-path": config.manifest_path,
         "file-check-frequency": f"{config.file_check_frequency:g}s",
+        "manifest-url": config.manifest_url,
+        "http-check-frequency": f"{config.http_check_frequency:g}s",
+        "sync-frequency": f"{config.sync_frequency:g}s",
         "log-format": config.log_format,
         "log-level": config.log_level,
     }
@@ -192,6 +195,7 @@ def _agent_argv(config: Config, place: Place, port: int) -> list[str]:
     for name, values in (
         ("node-label", (CONTROL_PLANE, *config.node_label)),
         ("node-taint", config.node_taint),
+        ("manifest-etcd", config.manifest_etcd),
         ("disable", config.disable),
     ):
         flags += [part for value in values for part in (f"--{name}", value)]

@@ -4,6 +4,7 @@ It reaches the API over HTTPS with the node's own certificate, on a master as on
 When it stops, pods, links and rules stay; the next agent adopts them.
 """
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -114,7 +115,17 @@ def node_options(config: Config, place: Place) -> NodeOptions:
         kubernetes_host=place.kubernetes_ip,
         manifest_path=Path(config.manifest_path) if config.manifest_path else None,
         file_check_s=config.file_check_frequency,
+        manifest_url=config.manifest_url,
+        http_check_s=config.http_check_frequency,
+        manifest_etcd=config.manifest_etcd,
+        manifest_hosts=_host_names(place) if config.manifest_etcd else (),
+        relist_s=config.sync_frequency,
     )
+
+
+def _host_names(place: Place) -> tuple[str, ...]:
+    """What this host is called in an etcd: as `hostname -f` says, and as the cluster does."""
+    return (socket.getfqdn(), place.node_name)
 
 
 def _peers(config: Config, place: Place, informers: Informers, *, pod_cidr: str) -> PeerRoutes:

@@ -181,6 +181,25 @@ KEYS: tuple[Key, ...] = (
         default=20.0,
         help="How often manifest-path is read again, such as 20s.",
     ),
+    Key(name="manifest-url", kind="text", default="", help="URL of pod manifests."),
+    Key(
+        name="http-check-frequency",
+        kind="seconds",
+        default=20.0,
+        help="How often manifest-url is asked, such as 20s.",
+    ),
+    Key(
+        name="manifest-etcd",
+        kind="list",
+        default=(),
+        help="Endpoint of an etcd with pod manifests at /registry/hosts/<host>/kubelet.",
+    ),
+    Key(
+        name="sync-frequency",
+        kind="seconds",
+        default=60.0,
+        help="How often every pod is looked at even if nothing was heard of it.",
+    ),
     Key(
         name="etcd-listen-client-urls",
         kind="text",

@@ -50,6 +50,10 @@ class Config:
     proxy_mode: str = "auto"
     manifest_path: str = ""
     file_check_frequency: float = 20.0
+    manifest_url: str = ""
+    http_check_frequency: float = 20.0
+    manifest_etcd: tuple[str, ...] = ()
+    sync_frequency: float = 60.0
     etcd_listen_client_urls: str = "http://127.0.0.1:2379"
     listen_client_urls: str = "http://127.0.0.1:2379"
     advertise_client_urls: str = ""

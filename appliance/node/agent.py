@@ -35,12 +35,15 @@ from appliance.node.register import Registrar
 from appliance.node.resources import HostFacts, host_facts
 from appliance.node.runtimes.base import Fingerprint, Runtime, RuntimeFault
 from appliance.node.serve.app import build_app
+from appliance.node.serve.manifests import add_manifests
 from appliance.node.serve.server import NodeServer
 from appliance.node.sources.api import ApiSource
-from appliance.node.sources.base import Source
-from appliance.node.sources.file import FileSource
+from appliance.node.sources.base import SOURCE, Source
+from appliance.node.sources.complaints import Complaints
 from appliance.node.sources.merge import Refusal, merge
 from appliance.node.sources.mirrors import Mirrors
+from appliance.node.sources.opening import manifest_sources
+from appliance.node.sources.push import PushSource
 from appliance.node.volumes.mounter import Volumes
 
 log = structlog.get_logger(__name__)
@@ -66,6 +69,7 @@ class Agent:
         self._network = network
         self._options = options
         self._clock = clock
+        self._recorder = recorder
         self._events = PodEvents(recorder)
         self._informers = Informers(client, clock)
         self._reports = Reports(client, clock)
@@ -103,7 +107,9 @@ class Agent:
         async with Tasks("agent", self._clock) as tasks:
             workers = Workers(self._parts(facts, engine), tasks)
             self._workers = workers
-            server = await self._serve(workers)
+            last = self._desired.load()
+            pushed = PushSource(node_name=options.node_name, last=last)
+            server = await self._serve(workers, pushed)
             registrar = Registrar(
                 self._client,
                 self._informers,
@@ -114,6 +120,9 @@ class Agent:
             )
             registrar.engine = engine
             registrar.port = server.port if server is not None else 0
+            complaints = Complaints(self._recorder, options.node_name)
+            self._sources = manifest_sources(options, self._clock, complaints, last)
+            self._sources.append(pushed)
             self._start(tasks, workers, registrar)
             try:
                 await tasks.wait_failed()
@@ -122,12 +131,11 @@ class Agent:
                     await server.stop()
 
     def _start(self, tasks: Tasks, workers: Workers, registrar: Registrar) -> None:
-        options = self._options
         last = self._desired.load()
         workers.wish(last, remembered=frozenset(pod.metadata.uid for pod in last))
         services = self._informers.of(SERVICE)
-        api = ApiSource(self._informers, options.node_name, wait_for=[services])
-        self._sources = [api]
+        api = ApiSource(self._informers, self._options.node_name, wait_for=[services])
+        self._sources.append(api)
         self._mirrors = Mirrors(
             self._client,
             self._clock,
@@ -137,15 +145,6 @@ class Agent:
         )
         api.on_change(self._mirrors.stir)
         _ = tasks.spawn("mirrors", self._run_mirrors(api, self._mirrors))
-        if options.manifest_path is not None:
-            self._sources.append(
-                FileSource(
-                    options.manifest_path,
-                    node_name=options.node_name,
-                    period_s=options.file_check_s,
-                    clock=self._clock,
-                )
-            )
         for source in self._sources:
             _ = tasks.spawn(f"source/{source.name}", self._follow(source, workers))
         _ = tasks.spawn("engine", self._follow_engine(workers, registrar))
@@ -192,11 +191,13 @@ class Agent:
                 log.info("engine", name=found.engine, version=found.version)
                 return found
 
-    async def _serve(self, workers: Workers) -> NodeServer | None:
+    async def _serve(self, workers: Workers, pushed: PushSource) -> NodeServer | None:
         options = self._options.serve
         if options is None:
             return None
-        server = NodeServer(build_app(workers, self._runtime, self._clock), options)
+        app = build_app(workers, self._runtime, self._clock)
+        add_manifests(app, pushed)
+        server = NodeServer(app, options)
         await server.start()
         log.info("node API listens", host=options.host, port=server.port)
         return server
@@ -205,24 +206,25 @@ class Agent:
         """One source's snapshots into the common wish."""
         async for pods in source.snapshots():
             self._snapshots[source.name] = pods
-            complete = len(self._snapshots) == len(self._sources)
             merged = merge(self._snapshots)
-            wanted = list(merged.accepted)
-            remembered: frozenset[str] = frozenset()
-            if not complete:
-                # A source that has not spoken yet may want pods that run: keep the last wish.
-                known = {pod.metadata.uid for pod in wanted}
-                last = [p for p in self._desired.load() if p.metadata.uid not in known]
-                remembered = frozenset(pod.metadata.uid for pod in last)
-                wanted += last
-            workers.wish(wanted, remembered=remembered)
+            # A source that has not spoken yet may want pods that run: keep its part of the last
+            # wish. A URL that is away for days holds up nobody else's comings and goings.
+            silent = {source.name for source in self._sources} - self._snapshots.keys()
+            known = {pod.metadata.uid for pod in merged.accepted}
+            last = [
+                p
+                for p in (self._desired.load() if silent else ())
+                if p.metadata.uid not in known and _source_of(p) in silent
+            ]
+            wanted = [*merged.accepted, *last]
+            workers.wish(wanted, remembered=frozenset(pod.metadata.uid for pod in last))
             if self._mirrors is not None:
                 self._mirrors.wish(wanted)
             self._refuse(merged.refused)
-            if complete:
-                self._desired.save(wanted)
-                self._reports.keep_only(frozenset(pod.metadata.uid for pod in wanted))
-                self._inputs.forget_others(frozenset(pod.metadata.namespace for pod in wanted))
+            self._desired.save(wanted)
+            self._reports.keep_only(frozenset(pod.metadata.uid for pod in wanted))
+            self._inputs.forget_others(frozenset(pod.metadata.namespace for pod in wanted))
+            if not silent:
                 await self._sweep_once(workers)
 
     async def _run_mirrors(self, api: ApiSource, mirrors: Mirrors) -> None:
@@ -285,3 +287,7 @@ class Agent:
         while True:
             await self._clock.sleep(self._options.relist_s)
             workers.refresh_all()
+
+
+def _source_of(pod: Pod) -> str:
+    return pod.metadata.annotations.get(SOURCE, "api")

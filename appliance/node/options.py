@@ -44,6 +44,13 @@ class NodeOptions:
     manifest_path: Path | None = None
     """File or folder of static pods."""
     file_check_s: float = 20.0
+    manifest_url: str = ""
+    """Where static pods are asked for."""
+    http_check_s: float = 20.0
+    manifest_etcd: tuple[str, ...] = ()
+    """Endpoints of an etcd whose keys name static pods."""
+    manifest_hosts: tuple[str, ...] = ()
+    """Names of this host in those keys."""
     relist_s: float = 60.0
     """Safety net: every pod is looked at this often even if nothing was heard."""
     heartbeat_s: float = 10.0

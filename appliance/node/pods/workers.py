@@ -20,6 +20,7 @@ from appliance.node.pods.view import DEFAULT_GRACE_S, Ending, grace_of
 from appliance.node.pods.worker import Worker
 from appliance.node.runtimes import marks
 from appliance.node.runtimes.base import Container
+from appliance.node.sources.base import is_static
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,8 @@ class Workers:
         for uid, pod in wanted.items():
             if uid in self._finished:
                 continue
+            if uid not in self._workers and self._has_predecessor(pod):
+                continue  # `_run` of the old one begins it
             old = uid in remembered
             worker = self._workers.get(uid) or self._begin(pod, remembered=old)
             worker.wish(pod, _ending(pod), remembered=old)
@@ -118,8 +121,26 @@ class Workers:
             self._finished.add(uid)
         elif uid in self._wanted:  # it left the list and came back while it was taken down
             self._begin(self._wanted[uid])
+        self._begin_successors()
         if not self._workers:
             self._idle.set()
+
+    def _has_predecessor(self, pod: Pod) -> bool:
+        """Whether a static pod's older self still has to go: the two want the same ports and files.
+        (The API lets go of a name only when its pod has gone.)
+        """
+        name = (pod.metadata.namespace, pod.metadata.name)
+        return is_static(pod) and any(
+            uid not in self._wanted
+            and (worker.pod.metadata.namespace, worker.pod.metadata.name) == name
+            for uid, worker in self._workers.items()
+        )
+
+    def _begin_successors(self) -> None:
+        for uid, pod in self._wanted.items():
+            due = uid not in self._workers and uid not in self._finished
+            if due and is_static(pod) and not self._has_predecessor(pod):
+                self._begin(pod)
 
     def _heard(self, container_id: str) -> None:
         for worker in self._workers.values():

@@ -1,25 +1,28 @@
 """Static pods of a file or a folder of manifests.
 
-Read again every `period_s`: the 20 s that users know from `--file-check-frequency`. A file that
-can't be understood is logged and left out, the others stand; while the folder can't be read at
-all the last snapshot stands.
+The folder is watched, so a file that is dropped there runs at once; and it is read again every
+`period_s` (20 s, `--file-check-frequency`), which also helps where the kernel tells nothing, as
+on network file systems. Files whose names begin with a dot or end with `~` are none of ours. A
+file that can't be understood keeps the pods that it had; while the folder can't be read at all the
+last snapshot stands.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import structlog
 
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.kit.clock import Clock
-from appliance.node.sources.manifest import ManifestFault, pods_of
+from appliance.kit.inotify import FolderWatch
+from appliance.kit.tasks import Tasks
+from appliance.node.sources.complaints import Complaints
+from appliance.node.sources.kept import Kept, Text
+from appliance.node.sources.manifest import SIZE_MAX, ManifestFault
 
 log = structlog.get_logger(__name__)
-
-SUFFIXES = frozenset({".yaml", ".yml", ".json"})
-SIZE_MAX = 1 << 20
-"""Bytes; a larger file is no manifest."""
 
 
 class FileSource:
@@ -27,44 +30,64 @@ class FileSource:
 
     name = "file"
 
-    def __init__(self, path: Path, *, node_name: str, period_s: float, clock: Clock) -> None:
+    def __init__(
+        self, path: Path, *, period_s: float, clock: Clock, kept: Kept, complaints: Complaints
+    ) -> None:
         self._path = path
-        self._node_name = node_name
         self._period_s = period_s
         self._clock = clock
-        self._complained: dict[str, str] = {}
+        self._kept = kept
+        self._complaints = complaints
 
     async def snapshots(self) -> AsyncIterator[Sequence[Pod]]:
         """All pods of the path, when they changed."""
         before: list[str] | None = None
         while True:
-            try:
-                pods = await asyncio.to_thread(self._read)
-            except OSError as error:
-                log.warning("manifests not read", path=str(self._path), error=str(error))
-            else:
-                uids = sorted(pod.metadata.uid for pod in pods)
-                if uids != before:
-                    before = uids
-                    yield pods
-            await self._clock.sleep(self._period_s)
+            # Watched before it is read: what happens in between is not missed. A new watch each
+            # time costs three system calls and follows a folder that was replaced.
+            with self._watching() as watch:
+                try:
+                    texts = await asyncio.to_thread(self._read)
+                except OSError as error:
+                    self._complaints.tell(str(self._path), str(error))
+                else:
+                    self._complaints.mended(str(self._path))
+                    self._complaints.forget_others(frozenset(texts))
+                    pods = self._kept.take(texts)
+                    uids = sorted(pod.metadata.uid for pod in pods)
+                    if uids != before:
+                        before = uids
+                        yield pods
+                await self._wait(watch)
 
-    def _read(self) -> list[Pod]:
-        made: list[Pod] = []
-        for path in self._files():
-            if path.stat().st_size > SIZE_MAX:
-                self._complain(path, f"larger than {SIZE_MAX} bytes")
-                continue
-            try:
-                text = path.read_text()
-                made.extend(
-                    pods_of(text, node_name=self._node_name, source="file", place=str(path))
-                )
-            except (ManifestFault, UnicodeDecodeError) as fault:
-                self._complain(path, str(fault))
-            else:
-                self._complained.pop(str(path), None)
-        return made
+    @contextlib.contextmanager
+    def _watching(self) -> Iterator[FolderWatch | None]:
+        """A watch on the folder, or on what there is of the way to it."""
+        folder = self._path
+        while not folder.is_dir() and folder != folder.parent:
+            folder = folder.parent
+        try:
+            watch = FolderWatch(folder)
+        except OSError as error:  # the kernel's limit of watches, mostly
+            log.debug("manifests not watched", path=str(folder), error=str(error))
+            yield None
+            return
+        with watch:
+            yield watch
+
+    async def _wait(self, watch: FolderWatch | None) -> None:
+        if watch is None:
+            await self._clock.sleep(self._period_s)
+            return
+        async with Tasks("manifests", self._clock) as tasks:
+            ways = (
+                tasks.spawn("watch", watch.wait()),
+                tasks.spawn("period", self._clock.sleep(self._period_s)),
+            )
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+
+    def _read(self) -> dict[str, Text]:
+        return {str(path): _text(path) for path in self._files()}
 
     def _files(self) -> list[Path]:
         if not self._path.exists():
@@ -74,11 +97,15 @@ class FileSource:
         return sorted(
             p
             for p in self._path.iterdir()
-            if p.is_file() and p.suffix in SUFFIXES and not p.name.startswith(".")
+            if p.is_file() and not p.name.startswith(".") and not p.name.endswith("~")
         )
 
-    def _complain(self, path: Path, why: str) -> None:
-        """Once per fault, not every 20 s."""
-        if self._complained.get(str(path)) != why:
-            self._complained[str(path)] = why
-            log.warning("manifest refused", path=str(path), why=why)
+
+def _text(path: Path) -> Text:
+    try:
+        with path.open("rb") as file:
+            text = file.read(SIZE_MAX + 1)
+    except OSError as error:
+        return error
+    # Whoever writes a file in place empties it first.
+    return text if text.strip() else ManifestFault("the file is empty")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from appliance.api.kinds.core.pod.kind import Pod
 
-ORDER = ("file", "http", "etcd", "api")
+ORDER = ("file", "http", "etcd", "push", "api")
 """Manifests of the host come first: they must work without a master."""
 TERMINAL = ("Succeeded", "Failed")
 

@@ -1,6 +1,7 @@
 """The whole agent on an engine, a network, a store and a clock in memory."""
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -299,7 +300,55 @@ async def test_a_manifest_makes_a_static_pod(world: World) -> None:
         await world.gone("static-n1")
 
 
-def manifest(world: World, name: str, container: str | None) -> None:
+@pytest.mark.seed("M01")
+async def test_a_changed_manifest_makes_another_pod_after_the_old_one_has_gone(
+    world: World,
+) -> None:
+    manifest(world, "web.yaml", "image: web:1")
+    async with world.agent():
+        await world.until(world.both_run)
+        before = await world.phase("Running", "static-n1")
+        manifest(world, "web.yaml", "image: web:1", name_of="web2")
+
+        async def replaced() -> bool:
+            names = {c.marks[marks.CONTAINER_NAME] for c in await world.running()}
+            uids = {c.marks[marks.POD_UID] for c in await world.containers()}
+            assert len(uids) <= 1, "the two were here at once"
+            return "web2" in names
+
+        await world.until(replaced, step_s=5)
+        after = await world.phase("Running", "static-n1")
+        assert after.metadata.uid != before.metadata.uid
+
+
+@pytest.mark.seed("M05", "M06")
+async def test_a_source_that_is_silent_keeps_its_own_pods_and_no_others(world: World) -> None:
+    manifest(world, "web.yaml", "image: web:1")
+    async with world.agent():
+        await world.bind(pod())
+        await world.phase("Running")
+        await world.phase("Running", "static-n1")
+    ids = {c.id for c in await world.running()}
+    # The folder can't be read any more: it is a pipe.
+    folder = world.options.manifest_path
+    assert folder is not None
+    (folder / "web.yaml").unlink()
+    folder.rmdir()
+    os.mkfifo(folder)
+    async with world.agent():
+        await world.later(1)
+        assert {c.id for c in await world.running()} == ids
+        await world.client.delete(POD, "p", namespace="default")
+        await world.gone()
+        kept = await world.running()
+        assert {c.marks[marks.POD_NAME] for c in kept} == {"static-n1"}
+        assert {c.id for c in kept} < ids
+    async with world.agent():  # and what went stays away
+        await world.later(1)
+        assert {c.id for c in await world.running()} == {c.id for c in kept}
+
+
+def manifest(world: World, name: str, container: str | None, *, name_of: str = "web") -> None:
     folder = world.options.manifest_path
     assert folder is not None
     folder.mkdir(exist_ok=True)
@@ -308,7 +357,7 @@ def manifest(world: World, name: str, container: str | None) -> None:
         return
     (folder / name).write_text(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: static\n"
-        f"spec:\n  containers:\n  - name: web\n    {container}\n"
+        f"spec:\n  containers:\n  - name: {name_of}\n    {container}\n"
     )
 
 
