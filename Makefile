@@ -6,7 +6,7 @@ DATA_DIR ?= /var/lib/appliance
 GOLDEN ?= ../shared/golden
 export RUNTIME DATA_DIR
 
-.PHONY: help setup install dist up down test lint fmt e2e bench golden nix-check image test-image
+.PHONY: help setup install dist up down test lint fmt e2e bench bench-store golden nix-check image test-image
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -35,6 +35,8 @@ e2e: setup  ## whole clusters on every engine that is here
 	@scripts/test e2e
 bench: setup  ## side-by-side figures, one command each under bench/
 	@for one in bench/*.py; do echo "== $$one"; PYTHONPATH=. $(PY) $$one || exit 1; done
+bench-store: setup  ## etcd and our store side by side on one disk (needs etcd; BENCH="--full --json f.json")
+	@$(PY) -m bench.etcd $(BENCH)
 golden: setup  ## replay recorded requests (GOLDEN=<folder with compare.py>) and compare the answers
 	@GOLDEN=$(GOLDEN) scripts/golden
 nix-check:  ## parse and check flake.nix with Debian's nix against a stand-in for nixpkgs; no network
