@@ -33,7 +33,6 @@ class Connection:
         self.socket.sendall(wire.hello())
         self.keep = False
         self.received: dict[int, bytearray] = {}
-        self.bytes_in = 0
         self.refused = 0
         self._in = b""
         self._next_stream = 1
@@ -75,8 +74,6 @@ class Connection:
         data = self.socket.recv(_READ)
         if not data:
             raise ConnectionError("the server closed the connection")
-        self.bytes_in += len(data)
-        self._unanswered_bytes += len(data)
         if self._unanswered_bytes > _GIVE_BACK:
             self.socket.sendall(wire.frame(8, 0, 0, self._unanswered_bytes.to_bytes(4, "big")))
             self._unanswered_bytes = 0
@@ -92,6 +89,8 @@ class Connection:
             kind, flags = data[place + 3], data[place + 4]
             if kind <= 1:
                 stream_id = int.from_bytes(data[place + 5 : place + 9], "big")
+                if kind == 0:
+                    self._unanswered_bytes += after - place - 9
                 if kind == 0 and self.keep:
                     self.received.setdefault(stream_id, bytearray()).extend(data[place + 9 : after])
                 if flags & 1:
