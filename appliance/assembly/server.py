@@ -82,9 +82,9 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             nodes=nodes,
             unguarded=_door(config, place, credentials, client).routes(),
         )
+        await bootstrap(client, control)  # before anybody can ask: roles decide who may
         server = await _serve(config, parts, credentials)
         stack.push_async_callback(server.stop)
-        await bootstrap(client, control)
         if config.etcd_listen_client_urls:
             await stack.enter_async_context(etcd_face(config, store, clock))
         _write_kubeconfigs(config, credentials, server.port)

@@ -6,6 +6,7 @@ from appliance.api.kinds.core.node import NODE, Node
 from appliance.api.kinds.core.pod.kind import POD
 from appliance.assembly.joining import read_joined
 from appliance.assembly.nodeclient import open_client
+from appliance.client.base import EVERYWHERE, Where
 from appliance.client.http import HttpClient
 from appliance.client.kubeconfig import KubeconfigError, read_kubeconfig
 from appliance.config.schema import Config
@@ -48,7 +49,7 @@ async def report(config: Config, *, wait_s: float = 0.0) -> Report:
 
 async def _look(config: Config) -> Report:
     try:
-        client = _client(config)
+        client, own = _client(config)
     except (KubeconfigError, OSError) as wrong:
         return Report(str(wrong))
     if client is None:
@@ -58,7 +59,7 @@ async def _look(config: Config) -> Report:
         )
     try:
         nodes = (await client.list(NODE)).items
-        pods = (await client.list(POD)).items
+        pods = (await client.list(POD, own)).items
     except Exception as error:  # noqa: BLE001 - whatever keeps the API from answering is the news
         return Report(f"the API server does not answer: {error}; is `appliance server` running?")
     finally:
@@ -74,13 +75,16 @@ async def _look(config: Config) -> Report:
     return Report(problem, states, len(pods), running)
 
 
-def _client(config: Config) -> HttpClient | None:
-    """As the administrator on a master, as the node on a worker; None where neither is."""
+def _client(config: Config) -> tuple[HttpClient | None, Where]:
+    """As the administrator on a master, as the node, which sees its own pods, on a worker."""
     path = config.data / "server" / "admin.kubeconfig"
     if path.exists():
-        return HttpClient(read_kubeconfig(path))
+        return HttpClient(read_kubeconfig(path)), EVERYWHERE
     joined = read_joined(config.data)
-    return open_client(replace(config, server=joined.server)) if joined is not None else None
+    if joined is None:
+        return None, EVERYWHERE
+    own = Where(fields=f"spec.nodeName={joined.node_name}")
+    return open_client(replace(config, server=joined.server)), own
 
 
 def _state(node: Node) -> NodeState:

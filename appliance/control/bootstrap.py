@@ -1,4 +1,4 @@
-"""The first objects of a cluster: its namespaces, and the service that leads to the API itself.
+"""The first objects of a cluster: namespaces, built-in roles, and the service of the API itself.
 
 Run by the assembly at each start of a master, before anything is told to be ready; makes what is
 missing, puts right what names an old address, and leaves all else alone.
@@ -28,6 +28,7 @@ from appliance.api.kinds.discovery.endpointslice import (
 from appliance.api.kinds.discovery.endpointslice import EndpointPort as SlicePort
 from appliance.api.meta import ObjectMeta
 from appliance.client.base import Client, clone
+from appliance.control.access.rbac.builtin.reconcile import reconcile_built_in
 from appliance.control.options import ControlOptions
 from appliance.control.registry.allocate import first_address
 
@@ -42,6 +43,7 @@ async def bootstrap(client: Client, options: ControlOptions) -> None:
     """Make sure that all of it is there."""
     for name in NAMESPACES:
         await _create(client, NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
+    await reconcile_built_in(client)
     await _create(client, SERVICE, _service(options))
     if ipaddress.ip_address(options.advertise_address).is_loopback:
         log.warning(

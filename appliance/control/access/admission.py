@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from appliance.control.access.steps.base import Attempt, Lookup, Step
+from appliance.control.access.steps.base import Attempt, Step
 from appliance.control.access.steps.namespaces import NamespaceLifecycle
 from appliance.control.access.steps.nodes import NodeRestriction
 from appliance.control.access.steps.nodetaints import DefaultTolerations, TaintNewNodes
@@ -11,6 +11,7 @@ from appliance.control.access.steps.priorities import Priorities
 from appliance.control.access.steps.runtimeclasses import RuntimeClasses
 from appliance.control.access.steps.serviceaccounts import ServiceAccounts
 from appliance.control.options import DEFAULTS
+from appliance.control.registry.base import Lookup
 
 
 def default_chain(

@@ -15,9 +15,9 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from appliance.api.kinds.table import KINDS
+from appliance.control.access.attributes import Authorizer
 from appliance.control.access.authn import Authenticator, CertificatesAndTokens
-from appliance.control.access.authz import Authorizer, FixedRules
-from appliance.control.access.podrefs import PodReferences
+from appliance.control.access.authorizer import default_authorizer
 from appliance.control.http.discovery import Discovery, Extra
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.health import ENDPOINTS, Check, Health
@@ -55,7 +55,7 @@ class Parts:
     registry: Registry
     authenticator: Authenticator = field(default_factory=CertificatesAndTokens)
     authorizer: Authorizer | None = None
-    """Who may do what; by default the fixed rules of a cluster without RBAC."""
+    """Who may do what; by default nodes their share, and all others what roles grant."""
     clock: Clock = field(default_factory=SystemClock)
     checks: Sequence[Check] = ()
     """Conditions of /readyz (and of /livez, where marked so)."""
@@ -67,12 +67,13 @@ class Parts:
 
     def rules(self) -> Authorizer:
         """The authorizer, or the default."""
-        return self.authorizer or FixedRules(PodReferences(self.registry))
+        return self.authorizer or default_authorizer(self.registry.lookup)
 
 
 def build_app(parts: Parts) -> FastAPI:
     """Put the API server together."""
     metrics = Metrics(parts.metrics or CollectorRegistry(), parts.registry.counts)
+    authorizer = parts.rules()
     app = FastAPI(
         title="appliance",
         openapi_url=None,  # the API has documents of its own, made from the kinds
@@ -80,13 +81,16 @@ def build_app(parts: Parts) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
-        routes=[Route(path, Endpoint(handle)) for path, handle in _routes(parts, metrics).items()],
+        routes=[
+            Route(path, Endpoint(handle))
+            for path, handle in _routes(parts, metrics, authorizer).items()
+        ],
         middleware=[
             Middleware(Observe, metrics=metrics, clock=parts.clock),
             Middleware(
                 Guard,
                 authenticator=parts.authenticator,
-                authorizer=parts.rules(),
+                authorizer=authorizer,
                 unguarded=tuple(parts.unguarded),
             ),
             Middleware(Limit),
@@ -96,7 +100,7 @@ def build_app(parts: Parts) -> FastAPI:
     return app
 
 
-def _routes(parts: Parts, metrics: Metrics) -> Mapping[str, Handle]:
+def _routes(parts: Parts, metrics: Metrics, authorizer: Authorizer) -> Mapping[str, Handle]:
     """Every path and who answers it; the first that fits wins."""
     resources = Resources(registry=parts.registry, clock=parts.clock)
     logs = Logs(registry=parts.registry, nodes=parts.nodes)
@@ -106,9 +110,7 @@ def _routes(parts: Parts, metrics: Metrics) -> Mapping[str, Handle]:
         stream_logs=logs.handle,
         upgrade=Upgrades(registry=parts.registry, nodes=parts.nodes).handle,
     )
-    reviews = Reviews(
-        authorizer=parts.rules(), authenticator=parts.authenticator, clock=parts.clock
-    )
+    reviews = Reviews(authorizer=authorizer, authenticator=parts.authenticator, clock=parts.clock)
     api = Api(resources, subresources, reviews, Discovery(KINDS, [_BINDINGS, *EXTRAS]))
     health, openapi = Health(parts.checks), OpenApi()
     checks = {

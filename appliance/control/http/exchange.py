@@ -44,6 +44,8 @@ class Exchange:
     headers: dict[bytes, bytes] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     """What to tell the user, whatever is answered (Warning headers)."""
+    authorize: Callable[[str], Awaitable[None]] | None = None
+    """Raises Forbidden if the user may not do this other verb to the target."""
     started: bool = False
     """Whether the head of an answer has been sent."""
     upgraded: bool = False

@@ -6,17 +6,19 @@ leaves an `Exchange` with the parsed target, options and user in the scope.
 
 import uuid
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from appliance.api.errors import ApiError, Details, TooManyRequests
+from appliance.control.access.attributes import Attributes, Authorizer, forbidden
 from appliance.control.access.authn import ANONYMOUS, Authenticator
-from appliance.control.access.authz import Authorizer, forbidden
 from appliance.control.http.exchange import Exchange, Receive, Scope, Send, serve
 from appliance.control.http.metrics import Metrics
 from appliance.control.http.params import parse_params
 from appliance.control.http.target import parse_target
+from appliance.control.registry.base import User
 from appliance.kit.clock import Clock
 
 log = structlog.get_logger(__name__)
@@ -117,8 +119,17 @@ class Guard:
             exchange.header(b"authorization"), certificate_of(exchange.scope)
         )
         asked = exchange.target.attributes()
-        if not await self._authorizer.allows(exchange.user, asked):
-            raise forbidden(exchange.user, asked)
+
+        async def authorize(verb: str) -> None:
+            await self._authorize(exchange.user, replace(asked, verb=verb))
+
+        exchange.authorize = authorize
+        await self._authorize(exchange.user, asked)
+
+    async def _authorize(self, user: User, asked: Attributes) -> None:
+        decision = await self._authorizer.decide(user, asked)
+        if not decision.allowed:
+            raise forbidden(user, asked, decision.reason)
 
 
 class Limit:

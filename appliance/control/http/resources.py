@@ -7,6 +7,7 @@ Source: apiserver `endpoints/installer.go` (which verbs a path has) and `endpoin
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from appliance.api.errors import Details, MethodNotAllowed, NotFound
@@ -213,6 +214,8 @@ def begin_write(exchange: Exchange, options: str, *, apply: bool = False) -> Cal
         exchange.params, exchange.user, agent=exchange.agent, options=options, apply=apply
     )
     call.warnings = exchange.warnings
+    if exchange.authorize is not None:
+        call.check_create = partial(exchange.authorize, "create")
     return call
 
 

@@ -25,8 +25,8 @@ from appliance.api.kinds.authorization.reviews import (
     SelfSubjectRulesReview,
     SubjectAccessReview,
 )
+from appliance.control.access.attributes import Attributes, Authorizer
 from appliance.control.access.authn import Authenticator
-from appliance.control.access.authz import MASTERS, Attributes, Authorizer
 from appliance.control.http.bodies import Expected, decode_object
 from appliance.control.http.discovery import Extra
 from appliance.control.http.exchange import Exchange
@@ -79,7 +79,7 @@ class Reviews:
         """Answer: may I?"""
         review = await _read(exchange, SelfSubjectAccessReview, "SelfSubjectAccessReview", _AUTHZ)
         asked = _attributes(review.spec)
-        review.status.allowed = await self.authorizer.allows(exchange.user, asked)
+        await self._judge(review, exchange.user, asked)
         await _answer(exchange, review)
 
     async def access(self, exchange: Exchange) -> None:
@@ -102,27 +102,37 @@ class Reviews:
         if causes:
             raise _invalid(causes)
         user = User(name=spec.user, groups=tuple(spec.groups), uid=spec.uid)
-        review.status.allowed = await self.authorizer.allows(user, asked)
+        await self._judge(review, user, asked)
         await _answer(exchange, review)
+
+    async def _judge(self, review: Any, user: User, asked: Attributes) -> None:
+        decision = await self.authorizer.decide(user, asked)
+        review.status.allowed, review.status.reason = decision.allowed, decision.reason
 
     async def my_rules(self, exchange: Exchange) -> None:
         """List what I may do."""
         review = await _read(exchange, SelfSubjectRulesReview, "SelfSubjectRulesReview", _AUTHZ)
-        if not review.spec.namespace:
+        namespace = review.spec.namespace
+        if not namespace:
             raise BadRequest("no namespace on request")
         review.spec.namespace = ""  # upstream shows it empty again
         status = review.status
-        if MASTERS in exchange.user.groups:
-            status.resourceRules.append(ResourceRule(verbs=["*"], apiGroups=["*"], resources=["*"]))
-            status.nonResourceRules.append(NonResourceRule(verbs=["*"], nonResourceURLs=["*"]))
-        else:  # the rule of nodes cannot be told as a list
-            status.incomplete = True
-        for extra in EXTRAS:
-            if extra.kind.startswith("Self"):
-                rule = ResourceRule(
-                    verbs=["create"], apiGroups=[extra.group], resources=[extra.plural]
+        found = await self.authorizer.rules_of(exchange.user, namespace)
+        status.incomplete, status.evaluationError = bool(found.problem), found.problem
+        for rule in found.rules:
+            verbs = rule.verbs or []
+            if rule.nonResourceURLs:
+                shown = NonResourceRule(verbs=verbs, nonResourceURLs=rule.nonResourceURLs)
+                status.nonResourceRules.append(shown)
+            else:
+                status.resourceRules.append(
+                    ResourceRule(
+                        verbs=verbs,
+                        apiGroups=rule.apiGroups,
+                        resources=rule.resources,
+                        resourceNames=rule.resourceNames,
+                    )
                 )
-                status.resourceRules.append(rule)
         await _answer(exchange, review)
 
     async def who_am_i(self, exchange: Exchange) -> None:

@@ -6,7 +6,9 @@ Source: apiserver `endpoints/request` (RequestInfo).
 
 from dataclasses import dataclass
 
-from appliance.control.access.authz import Attributes
+from appliance.api import fields
+from appliance.api.errors import ApiError
+from appliance.control.access.attributes import Attributes
 from appliance.control.http.params import is_true
 
 _VERBS = {
@@ -18,6 +20,7 @@ _VERBS = {
     "DELETE": "delete",
 }
 _STREAMS = {"attach", "exec", "log", "portforward", "proxy"}
+_OF_MANY = {"deletecollection", "list", "watch"}
 _OF_NAMESPACE = {"status", "finalize"}
 
 
@@ -34,6 +37,8 @@ class Target:
     name: str = ""
     subresource: str = ""
     tail: tuple[str, ...] = ()
+    fields: str = ""
+    """Field selector of what takes many objects."""
     has_namespace: bool = False
     """Whether the URL has a /namespaces/<ns>/ part before the resource."""
 
@@ -51,7 +56,8 @@ class Target:
             resource=self.resource,
             subresource=self.subresource,
             namespace=self.namespace,
-            name=self.name,
+            name=self.name or _only_name(self.fields),
+            fields=self.fields,
         )
 
 
@@ -72,8 +78,9 @@ def parse_target(method: str, path: str, query: dict[str, str]) -> Target:
         verb = "watch" if verb == "get" else ""
     namespace, resource, names = _split_namespace(rest)
     name = names[0] if names else ""
+    verb = verb if name else _collection_verb(verb, query)
     return Target(
-        verb=_collection_verb(verb, query) if not name else verb,
+        verb=verb,
         path=path,
         group=group,
         version=version,
@@ -83,8 +90,19 @@ def parse_target(method: str, path: str, query: dict[str, str]) -> Target:
         name=name,
         subresource=names[1] if len(names) > 1 else "",
         tail=tuple(names[2:]),
+        fields=query.get("fieldSelector", "") if verb in _OF_MANY else "",
         has_namespace=bool(namespace),
     )
+
+
+def _only_name(selector: str) -> str:
+    """Name the one object that a field selector lets through, so that rules for it count."""
+    if "metadata.name" not in selector:
+        return ""
+    try:
+        return fields.parse(selector).exact("metadata.name") or ""
+    except ApiError:
+        return ""  # the handler says what is wrong with it
 
 
 def _split_namespace(rest: list[str]) -> tuple[str, str, list[str]]:

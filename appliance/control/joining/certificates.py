@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from appliance.api import names
 from appliance.api.errors import BadRequest
 from appliance.api.joining import JoinRequest
-from appliance.control.access.authz import NODE_PREFIX, NODES
+from appliance.control.access.nodes import NODE_PREFIX, NODES
 from appliance.kit.pki import KeyPair, Subject, read_csr, sign_public_key
 
 _ADDRESSES_MAX = 8

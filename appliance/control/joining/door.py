@@ -24,7 +24,7 @@ from appliance.api.joining import CA_PATH, CSR_PATH, JoinAnswer, JoinRequest
 from appliance.api.kinds.core.node import NODE
 from appliance.client.base import Client
 from appliance.control.access.authn import user_of_certificate
-from appliance.control.access.authz import NODE_PREFIX, NODES
+from appliance.control.access.nodes import NODE_PREFIX, NODES
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.middleware import Handle, certificate_of
 from appliance.control.joining.certificates import Authorities, check_names, checked_key, sign

@@ -61,6 +61,8 @@ async def apply(
 
     may_create = not subresource and not owned_through
     if may_create and await parts.storage.get(kind, namespace, name) is None:
+        if call.check_create is not None:
+            await call.check_create()
         try:
             made = await create(
                 parts, kind, merged(None), namespace=namespace, call=call, record_owners=False

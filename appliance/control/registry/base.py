@@ -3,7 +3,7 @@
 `control/http` and `control/local` call a `Registry`; nobody else writes Kubernetes keys.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol
 
@@ -20,6 +20,8 @@ class User:
     name: str
     groups: tuple[str, ...] = ()
     uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """Further facts about the user, such as the id of the credentials."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class Call:
     field_validation: str = "Warn"
     """Strict, Warn or Ignore: what to do about unknown and duplicate fields."""
     warnings: list[str] = field(default_factory=list)
+    check_create: Callable[[], Awaitable[None]] | None = None
+    """Raises Forbidden where a PUT or an apply would create, and the user may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,28 @@ class KindCounts:
     """Since the start: watchers that did not keep up, or whose history went."""
     reloads: int
     """Since the start: times that the cache had to load anew."""
+
+
+class Lookup(Protocol):
+    """Reads what access control must know, as new as every acknowledged write.
+
+    Objects are shared, never change them.
+    """
+
+    async def find(self, kind: Kind[T], namespace: str, name: str) -> T | None:
+        """Give the object or None."""
+        ...
+
+    async def every(self, kind: Kind[T], namespace: str = "") -> Sequence[T]:
+        """Give all objects of a kind, or of a namespace."""
+        ...
+
+    def changes(self, kind: Kind[Any]) -> int:
+        """Count the changes to objects of a kind.
+
+        What is worked out from all of them holds for as long as the number stays the same.
+        """
+        ...
 
 
 class Watch(Protocol[T]):
@@ -202,4 +228,9 @@ class Registry(Protocol):
 
     def counts(self) -> Sequence[KindCounts]:
         """Figures of the kinds that were asked for so far."""
+        ...
+
+    @property
+    def lookup(self) -> Lookup:
+        """Plain reads for access control."""
         ...

@@ -30,7 +30,7 @@ class Parts:
 
 
 class StorageLookup:
-    """`Lookup` for admission steps, straight from the watch caches."""
+    """`Lookup` for access control, straight from the watch caches."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -39,3 +39,13 @@ class StorageLookup:
         """The object or None."""
         found = await self._storage.get(kind, namespace, name)
         return found.obj if found else None
+
+    async def every(self, kind: Kind[T], namespace: str = "") -> Sequence[T]:
+        """All objects of a kind, or of a namespace."""
+        cache = self._storage.cache(kind)
+        await cache.ready()
+        return [item.obj for item in cache.items(namespace)]
+
+    def changes(self, kind: Kind[Any]) -> int:
+        """Changes to objects of a kind so far."""
+        return self._storage.cache(kind).changes

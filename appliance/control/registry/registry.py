@@ -59,14 +59,13 @@ class StoreRegistry:
         self._storage = Storage(store, clock=clock, options=options)
         self._tasks = Tasks("registry-bookmarks", clock)
         self._watched: dict[str, Kind[Any]] = {}
+        self.lookup = StorageLookup(self._storage)
         self._parts = Parts(
             storage=self._storage,
             clock=clock,
             rng=rng,
             options=options,
-            admission=default_chain(
-                StorageLookup(self._storage), rng, toleration_s=options.toleration_s
-            ),
+            admission=default_chain(self.lookup, rng, toleration_s=options.toleration_s),
             strategies=default_strategies(self._storage, options=options, rng=rng),
         )
 

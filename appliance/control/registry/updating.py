@@ -91,6 +91,8 @@ async def _create_by_put(
         # the object that this revision was of is gone
         raise errors.not_found(kind.plural, kind.group, obj.metadata.name)
     obj.metadata.resourceVersion = ""
+    if call.check_create is not None:
+        await call.check_create()
     return await create(parts, kind, obj, namespace=namespace, call=call)
 
 

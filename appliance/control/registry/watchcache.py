@@ -156,6 +156,8 @@ class KindCache(Generic[T]):
         self.kind = kind
         self.revision = 0
         self.floor = 0
+        self.changes = 0
+        """Grows with each change of what is in here, for those who keep what they worked out."""
         self._store = store
         self._options = options
         self._objects: dict[str, Stored[T]] = {}
@@ -276,6 +278,7 @@ class KindCache(Generic[T]):
             if item is not None:
                 self._objects[key] = item
         self._keys = sorted(self._objects)
+        self.changes += 1
         self.revision = self.floor = revision or found.revision
 
     async def _follow(self, target: int) -> None:
@@ -298,6 +301,7 @@ class KindCache(Generic[T]):
             change = self._take(event)
             if change is None:
                 continue
+            self.changes += 1
             self._ring.append(change)
             if len(self._ring) > self._options.ring_size:
                 self.floor = self._ring.popleft().revision
@@ -337,6 +341,7 @@ class KindCache(Generic[T]):
     def _reset(self) -> None:
         """Forget everything; who waits goes on waiting for the next life of the cache."""
         self._ready.clear()
+        self.changes += 1
         self._feed = None
         self._objects.clear()
         self._keys.clear()

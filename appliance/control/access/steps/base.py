@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from appliance.api import errors
 from appliance.api.errors import ApiError, Cause, Details
-from appliance.api.kind import Kind, T
+from appliance.api.kind import Kind
 from appliance.control.registry.base import Call
 
 
@@ -35,14 +35,6 @@ class Attempt:
         if cause is not None:
             details.causes.append(cause)
         return errors.Forbidden(f'{plural} "{name}" is forbidden: {why}', details)
-
-
-class Lookup(Protocol):
-    """Reads single objects, as new as every acknowledged write."""
-
-    async def find(self, kind: Kind[T], namespace: str, name: str) -> T | None:
-        """The object or None; it is shared, never change it."""
-        ...
 
 
 class Step(Protocol):

@@ -6,7 +6,8 @@ Source: apiserver `pkg/admission/plugin/namespace/lifecycle`.
 from appliance.api import errors
 from appliance.api.errors import Cause
 from appliance.api.kinds.core.namespace import NAMESPACE
-from appliance.control.access.steps.base import Attempt, Lookup
+from appliance.control.access.steps.base import Attempt
+from appliance.control.registry.base import Lookup
 
 IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 """Without these the cluster itself does not work."""

@@ -1,6 +1,6 @@
 """A node writes only what is its own: its Node and Lease, and pods that run on it.
 
-Authorisation lets nodes write these kinds at all (`access/authz`); which object it may be is seen
+Authorisation lets nodes write these kinds at all (`access/nodes`); which object it may be is seen
 here, where the object is known. Without this one broken-into node could mark any pod as dead or
 any other node as ready.
 Source: kubernetes `plugin/pkg/admission/noderestriction`, whose messages these are.
@@ -9,10 +9,9 @@ Source: kubernetes `plugin/pkg/admission/noderestriction`, whose messages these 
 from appliance.api.kinds.coordination.lease import LEASE
 from appliance.api.kinds.core.node import NODE
 from appliance.api.kinds.core.pod.kind import POD, Pod
-from appliance.control.access.authz import NODE_LEASES, NODE_PREFIX, NODES
+from appliance.control.access.nodes import NODE_LEASES, node_of
 from appliance.control.access.steps.base import Attempt
 from appliance.control.access.steps.serviceaccounts import MIRROR
-from appliance.control.registry.base import User
 
 RESTRICTED_LABELS = "node-restriction.kubernetes.io/"
 """Labels that say what a node may be trusted with: it may not give them to itself."""
@@ -32,13 +31,6 @@ class NodeRestriction:
             _admit_lease(attempt, node)
         elif attempt.kind is POD:
             _admit_pod(attempt, node)
-
-
-def node_of(user: User) -> str | None:
-    """Name the node that asks, if it is one."""
-    if NODES in user.groups and user.name.startswith(NODE_PREFIX):
-        return user.name.removeprefix(NODE_PREFIX)
-    return None
 
 
 def _admit_node(attempt: Attempt, node: str) -> None:

@@ -20,7 +20,8 @@ from appliance.api.kinds.core.pod.volumes import (
 from appliance.api.kinds.core.references import LocalObjectReference, ObjectFieldSelector
 from appliance.api.kinds.core.serviceaccount import SERVICE_ACCOUNT, ServiceAccount
 from appliance.api.objects import generate_name
-from appliance.control.access.steps.base import Attempt, Lookup
+from appliance.control.access.steps.base import Attempt
+from appliance.control.registry.base import Lookup
 
 MIRROR = "kubernetes.io/config.mirror"
 """Annotation of pods that show a node's own manifests: they talk to nobody."""

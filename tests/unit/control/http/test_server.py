@@ -1,13 +1,16 @@
 """The whole way in: TLS, who asks, may they, and the answers that need no object."""
 
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from appliance.api.kind import Kind
 from appliance.control.access.authn import CertificatesAndTokens, StaticToken
+from appliance.control.access.rbac.builtin.reconcile import BUILT_IN
 from appliance.control.http.app import Parts, build_app
 from appliance.control.http.health import Check
 from appliance.control.http.server import ApiServer
@@ -90,8 +93,24 @@ async def server(pki: Pki, store: Unready) -> AsyncIterator[ApiServer]:
     await server.stop()
 
 
+class BuiltIn:
+    """The objects that every cluster has, for access control."""
+
+    async def find(self, kind: Kind[Any], namespace: str, name: str) -> Any:
+        del kind, namespace, name
+
+    async def every(self, kind: Kind[Any], namespace: str = "") -> Sequence[Any]:
+        return next((objs for k, objs in BUILT_IN if k is kind and not namespace), ())
+
+    def changes(self, kind: Kind[Any]) -> int:
+        del kind
+        return 1
+
+
 class NoObjects:
-    """A registry that nobody asks for anything but its figures."""
+    """A registry that nobody asks for anything but its figures and the built-in roles."""
+
+    lookup = BuiltIn()
 
     def counts(self) -> tuple[KindCounts, ...]:
         return (KindCounts("pods", "", 3, 2, 1, 0),)
@@ -161,6 +180,9 @@ async def test_readiness_waits_for_every_check_and_can_say_which(
         assert (await client.get("/readyz?exclude=store")).text == "ok"
         store.ready = True
         assert (await client.get("/readyz")).text == "ok"
+        assert (await client.get("/readyz/store")).status_code == 403
+    admin = Subject(common_name="root", organizations=("system:masters",), client=True)
+    async with pki.client(server.port, pki.pair("admin", admin)) as client:
         assert (await client.get("/readyz/store")).text == "ok"
         assert (await client.get("/readyz/nosuch")).status_code == 404
 

@@ -1,6 +1,7 @@
-"""What a pod names of Secrets and ConfigMaps, wherever it stands."""
+"""What a pod names of other objects, wherever it stands; and what its node may read for it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,14 @@ from appliance.api.kinds.core.pod.kind import POD, Pod
 from appliance.api.kinds.core.secret import SECRET, Secret
 from appliance.api.kinds.core.serviceaccount import SERVICE_ACCOUNT, ServiceAccount
 from appliance.api.meta import ObjectMeta
+from appliance.client.base import Where
 from appliance.client.http import HttpClient
-from appliance.control.access.podrefs import references
+from appliance.control.access.noderefs import references
 from tests.conform.live import live
 
-SPEC = {
+SPEC: dict[str, Any] = {
     "nodeName": "n1",
+    "serviceAccountName": "robot",
     "imagePullSecrets": [{"name": "pull"}],
     "volumes": [
         {"name": "a", "secret": {"secretName": "mounted"}},
@@ -31,6 +34,8 @@ SPEC = {
                 ]
             },
         },
+        {"name": "e", "persistentVolumeClaim": {"claimName": "disk"}},
+        {"name": "f", "ephemeral": {}},
         {"name": "d", "csi": {"driver": "x", "nodePublishSecretRef": {"name": "driver"}}},
     ],
     "initContainers": [
@@ -55,8 +60,13 @@ def test_every_place_of_a_pod_that_names_one_is_seen() -> None:
     pod, _ = codec.decode(Pod, {"spec": SPEC})
     secrets = {"pull", "mounted", "part", "driver", "all", "one"}
     config_maps = {"files", "kube-root-ca.crt", "settings", "two"}
-    assert references(pod) == {("secrets", n) for n in secrets} | {
-        ("configmaps", n) for n in config_maps
+    pod.metadata.name = "p"
+    claims = {"disk", "p-f"}
+    assert references(pod) == {
+        *(("secrets", n) for n in secrets),
+        *(("configmaps", n) for n in config_maps),
+        *(("persistentvolumeclaims", n) for n in claims),
+        ("serviceaccounts", "robot"),
     }
 
 
@@ -68,17 +78,29 @@ async def test_a_node_reads_the_secrets_of_its_own_pods_only(tmp_path: Path) -> 
         for name in ("mounted", "others"):
             meta = ObjectMeta(name=name, namespace="shop")
             await admin.create(SECRET, Secret(metadata=meta))
-        meta = ObjectMeta(name="default", namespace="shop")
+        meta = ObjectMeta(name="robot", namespace="shop")
         await admin.create(SERVICE_ACCOUNT, ServiceAccount(metadata=meta))
         await admin.create(NODE, Node(metadata=ObjectMeta(name="n1")))
         with pytest.raises(Forbidden):
             await node.get(SECRET, "mounted", "shop")
-        pod, _ = codec.decode(Pod, {"metadata": {"name": "p", "namespace": "shop"}, "spec": SPEC})
+        volumes = [v for v in SPEC["volumes"] if v["name"] != "f"]
+        spec = SPEC | {"volumes": volumes}
+        pod, _ = codec.decode(Pod, {"metadata": {"name": "p", "namespace": "shop"}, "spec": spec})
         await admin.create(POD, pod)
         assert (await node.get(SECRET, "mounted", "shop")).metadata.name == "mounted"
         with pytest.raises(Forbidden, match='secrets "others" is forbidden: User "system:node:n1"'):
             await node.get(SECRET, "others", "shop")
         with pytest.raises(Forbidden):
             await node.list(SECRET)
+        own = Where(fields="spec.nodeName=n1")
+        assert [p.metadata.name for p in (await node.list(POD, own)).items] == ["p"]
+        assert (await node.get(POD, "p", "shop")).metadata.name == "p"
+        for others in (
+            Where(),
+            Where(fields="spec.nodeName=n2"),
+            Where(fields="spec.nodeName!=n1"),
+        ):
+            with pytest.raises(Forbidden):
+                await node.list(POD, others)
         await admin.close()
         await node.close()

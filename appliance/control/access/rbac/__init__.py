@@ -1,0 +1,1 @@
+"""Role-based access control: roles and bindings, compiled and asked."""
