@@ -30,7 +30,7 @@ class ClusterRole(KubeObject):
     ] = nullable()
     aggregationRule: Annotated[
         AggregationRule | None,
-        F(3, "If there is one, a controller writes the rules.", map_type="atomic"),
+        F(3, "If there is one, a controller writes the rules."),
     ] = None
 
 
