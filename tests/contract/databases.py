@@ -1,18 +1,26 @@
-"""Databases that tests start: Debian's etcd, on free ports, gone afterwards."""
+"""Databases that tests start: Debian's etcd and PostgreSQL, on free ports, gone afterwards."""
 
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from appliance.store.remote.endpoints import Endpoint, EtcdAddress
+from appliance.store.sql.postgres.database import conninfo
 
 _UP_S = 30.0
+NOBODY = 65534
+_AS_NOBODY: Any = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
 
 
 def free_port() -> int:
@@ -121,3 +129,86 @@ def etcd_cluster(folder: Path) -> Iterator[list[EtcdMember]]:
     finally:
         for member in members:
             member.kill()
+
+
+class PostgresServer:
+    """Debian's PostgreSQL on a free port, run as nobody: it refuses to be root."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._log = folder / "log"
+        self._settings = [
+            *(
+                f"port={self.port}",
+                "listen_addresses=127.0.0.1",
+                f"unix_socket_directories={folder}",
+            ),
+            *("fsync=off", "max_connections=50", "shared_buffers=16MB", *settings),
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def make(self) -> None:
+        self._log.touch()
+        os.chown(self._folder, NOBODY, NOBODY)
+        os.chown(self._log, NOBODY, NOBODY)
+        flags = ["--no-sync", "--auth=trust", "--username=appliance", "--encoding=UTF8"]
+        argv = [str(_postgres("initdb")), *flags, "--locale=C", "-D", str(self._folder / "data")]
+        subprocess.run(argv, check=True, capture_output=True, timeout=60, **_AS_NOBODY)
+
+    def start(self) -> None:
+        flags = [flag for setting in self._settings for flag in ("-c", setting)]
+        argv = [str(_postgres("postgres")), "-D", str(self._folder / "data"), *flags]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(argv, stdout=log, stderr=log, **_AS_NOBODY)
+        wait_until(self._serves, self._log)
+
+    def kill(self, sign: int = signal.SIGKILL) -> None:
+        """By default as at a power cut; SIGINT closes all sessions first."""
+        if self._process is not None:
+            self._process.send_signal(sign)
+            self._process.wait(30)
+            self._process = None
+
+    def url(self, schema: str) -> str:
+        """A database that has this schema alone; it must have been made."""
+        options = f"options=-csearch_path%3D{schema}"
+        return f"postgresql+psycopg://appliance@127.0.0.1:{self.port}/postgres?{options}"
+
+    def conninfo(self, schema: str) -> str:
+        return conninfo(self.url(schema))
+
+    def make_schema(self, name: str) -> None:
+        with psycopg.connect(conninfo(self.url("public")), autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA {name}")
+
+    def _serves(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self._log.read_text()[-2000:]
+        with contextlib.suppress(psycopg.OperationalError):
+            psycopg.connect(conninfo(self.url("public")), autocommit=True).close()
+            return True
+        return False
+
+
+def _postgres(name: str) -> Path:
+    """A server program: in the path, or where Debian keeps it."""
+    if found := shutil.which(name):
+        return Path(found)
+    kept = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    if not kept:
+        pytest.skip("there is no PostgreSQL on this machine; scripts/test fetches it")
+    return kept[-1]
+
+
+@contextlib.contextmanager
+def postgres(*settings: str) -> Iterator[PostgresServer]:
+    """A running server with an empty database."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="postgres-") as name:
+        server = PostgresServer(Path(name), *settings)
+        server.make()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill(signal.SIGINT)

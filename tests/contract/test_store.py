@@ -1,7 +1,8 @@
 """What every `Store` promises, run on each implementation."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -53,8 +54,9 @@ from appliance.store.memory import MemoryStore
 from appliance.store.notes import Notes
 from appliance.store.options import StoreOptions
 from appliance.store.remote.store import EtcdStore
+from appliance.store.sql.postgres.store import PostgresStore
 from appliance.store.sql.store import SqlStore
-from tests.contract.databases import etcd
+from tests.contract.databases import PostgresServer, etcd, postgres
 
 ALL = {"key": FROM_KEY, "end": FROM_KEY}
 Open = Callable[[StoreOptions], Awaitable[Store]]
@@ -66,8 +68,14 @@ def clock() -> FakeClock:
 
 
 FAKE_TIME = ["memory", "sql-inline", "sql-thread"]
-REAL_TIME = ["etcd"]
-KEEPS_NOTES = [*FAKE_TIME]
+REAL_TIME = ["etcd", "postgres"]
+KEEPS_NOTES = [*FAKE_TIME, "postgres"]
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with postgres() as server:
+        yield server
 
 
 @pytest.fixture(params=[*FAKE_TIME, *REAL_TIME])
@@ -85,6 +93,11 @@ async def open_store(
             elif request.param == "etcd":
                 member = stack.enter_context(etcd(tmp_path / f"etcd-{len(opened)}"))
                 store = await EtcdStore.open(member.address, options, SystemClock())
+            elif request.param == "postgres":
+                server: PostgresServer = request.getfixturevalue("postgres_server")
+                schema = f"s{uuid.uuid4().hex}"
+                server.make_schema(schema)
+                store = await PostgresStore.open(server.conninfo(schema), options, SystemClock())
             else:
                 inline_s = 1.0 if request.param == "sql-inline" else 0.0
                 options = replace(options, inline_commit_below_s=inline_s)

@@ -32,12 +32,15 @@ from sqlalchemy.sql.expression import ClauseElement
 
 SUB_SHIFT = 20
 
+_ROW_ID = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite's rowid goes by the name INTEGER alone."""
+
 metadata = MetaData()
 
 history = Table(
     "history",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("id", _ROW_ID, primary_key=True, autoincrement=False),
     Column("key", LargeBinary, nullable=False),
     Column("create_revision", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
@@ -52,7 +55,7 @@ history = Table(
 lease = Table(
     "lease",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("id", _ROW_ID, primary_key=True, autoincrement=False),
     Column("ttl_s", BigInteger, nullable=False),
     Column("deadline_ms", BigInteger, nullable=False),  # wall clock: it outlives the process
 )

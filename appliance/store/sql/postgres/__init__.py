@@ -1,0 +1,1 @@
+"""The store on PostgreSQL, for several masters: the only room with psycopg."""

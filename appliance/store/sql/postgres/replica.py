@@ -1,0 +1,229 @@
+"""All that is not compacted, in memory: what this master reads from and decides with.
+
+The table is the truth, and this is its copy up to `committed`. Rows of other masters come in by
+`take`, in the order of the table; our own are written above the committed revision (`write`,
+`end_txn`), then made ordinary (`commit`) or taken back (`undo`) when the database has answered.
+
+Bounded by compaction: values of the last `keep_history_s` and the current ones. Lives on the
+event loop; no call here awaits.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from appliance.store.base import Event, EventKind, KeyValue, Range, RangeResult
+from appliance.store.errors import TooManyOps
+from appliance.store.mvcc.keyindex import MAX_SUBS, KeyIndex, position, revision_of
+from appliance.store.mvcc.leasing import LeaseBook
+from appliance.store.mvcc.ranges import answer, check_revision, covers
+
+At = tuple[int, Event]
+"""A change and its position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The changes of one revision."""
+
+    revision: int
+    changes: tuple[At, ...]
+
+    def events(self) -> list[Event]:
+        """The changes alone."""
+        return [change for _, change in self.changes]
+
+
+class Replica:
+    """State for transactions (`mvcc.txn.State`)."""
+
+    def __init__(self, leases: LeaseBook) -> None:
+        self.index = KeyIndex()
+        self.leases = leases
+        self.revision = 1  # of an empty store, as in etcd
+        self.committed = 1
+        self.compact_revision = -1
+        self._changes: dict[int, Event] = {}
+        self._log: list[int] = []
+        self._writing: list[At] = []
+
+    # Reading, as a transaction does
+
+    def get(self, key: bytes) -> KeyValue | None:
+        """The key now, writes in progress included."""
+        at = self.index.at(key, self.revision + 1)
+        return self._changes[at].kv if at else None
+
+    def keys(self, key: bytes, end: bytes) -> Sequence[bytes]:
+        """Living keys of the range."""
+        return self.index.select_keys(key, end, self.revision + 1)
+
+    def find(self, request: Range) -> RangeResult:
+        """A range read; the revision has been checked."""
+        return self.range(request, self.revision + 1)
+
+    def has_lease(self, lease_id: int) -> bool:
+        """Whether the lease is there."""
+        return lease_id in self.leases
+
+    def range(self, request: Range, newest: int) -> RangeResult:
+        """A range read in which revision 0 means `newest`."""
+        revision = request.revision if request.revision > 0 else newest
+        index, key, end = self.index, request.key, request.end
+        found = answer(
+            request,
+            lambda limit: index.select(key, end, revision, limit),
+            lambda: index.count(key, end, revision),
+            lambda positions: [self._changes[at].kv for at in positions],
+        )
+        return replace(found, revision=newest)
+
+    # Our own changes
+
+    def write(self, change: Event) -> None:
+        """Make a change of the next revision."""
+        sub = len(self._writing)
+        if sub >= MAX_SUBS:
+            raise TooManyOps
+        at = position(self.revision + 1, sub, deleted=change.kind is EventKind.DELETE)
+        self._add(at, change)
+        self._writing.append((at, change))
+
+    def end_txn(self) -> Written:
+        """The writes since the last end are one revision."""
+        written, self._writing = tuple(self._writing), []
+        self.revision += 1 if written else 0
+        return Written(self.revision, written)
+
+    def abandon(self) -> None:
+        """Take back a transaction that failed on its way."""
+        written, self._writing = tuple(self._writing), []
+        self._take_back(written)
+
+    def undo(self, groups: Sequence[Written]) -> None:
+        """Nothing of this reached the database, or we do not know: it is read again."""
+        for written in reversed(groups):
+            self._take_back(written.changes)
+        self.revision = self.committed
+
+    def commit(self, written: Written) -> None:
+        """The changes are in the table."""
+        self.committed = max(self.committed, written.revision)
+
+    # Changes of others
+
+    def take(self, changes: Iterable[At]) -> Iterator[Written]:
+        """Take rows behind `committed`; gives them by revision, with what was before."""
+        for at, change in changes:
+            revision = revision_of(at)
+            if self._writing and revision_of(self._writing[0][0]) != revision:
+                yield self._taken()
+            before = self.index.at(change.kv.key, revision)
+            known = replace(change, prev_kv=self._changes[before].kv) if before else change
+            self._add(at, known)
+            self._writing.append((at, known))
+        if self._writing:
+            yield self._taken()
+
+    def advance(self, revision: int) -> None:
+        """Revisions up to here have been used, if only by rows that are gone."""
+        self.revision = max(self.revision, revision)
+        self.committed = max(self.committed, revision)
+
+    def attach(self, lease_ids: set[int]) -> None:
+        """Find the keys of leases that the book has just heard of."""
+        for at in self.index.select(b"\x00", b"\x00", self.revision + 1):
+            kv = self._changes[at].kv
+            if kv.lease in lease_ids:
+                self.leases.attach(kv.lease, kv.key)
+
+    # Compaction
+
+    def forget(self, keys: Iterable[bytes]) -> list[int]:
+        """Drop what lies before the compact revision; returns the row ids that may go."""
+        rows: list[int] = []
+        for key in keys:
+            for at in self.index.compact(key, self.compact_revision):
+                del self._changes[at]
+                rows.append(at >> 1)
+        return rows
+
+    def tidy(self) -> None:
+        """Let go of positions whose changes are gone; after a sweep."""
+        self._log = [at for at in self._log if at in self._changes]
+
+    # History
+
+    def between(self, first: int, last: int) -> Iterator[At]:
+        """Changes of revisions first to last, in order."""
+        start = bisect_left(self._log, position(first))
+        stop = bisect_left(self._log, position(last + 1))
+        for at in self._log[start:stop]:
+            change = self._changes.get(at)
+            if change is not None:
+                yield at, change
+
+    def _taken(self) -> Written:
+        at, _ = self._writing[0]
+        written, self._writing = Written(revision_of(at), tuple(self._writing)), []
+        self.advance(written.revision)
+        return written
+
+    def _add(self, at: int, change: Event) -> None:
+        self.index.add(change.kv.key, at)
+        self._changes[at] = replace(change, prev_kv=None) if change.prev_kv else change
+        self._log.append(at)
+        self.leases.follow(change)
+
+    def _take_back(self, changes: Sequence[At]) -> None:
+        for at, change in reversed(changes):
+            self.index.undo(change.kv.key)
+            del self._changes[at]
+            self._log.pop()
+            self.leases.unfollow(change)
+
+
+class Committed:
+    """What is in the table, for readers and watchers (`hub.History`)."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    @property
+    def revision(self) -> int:
+        """The newest committed revision that we have."""
+        return self._replica.committed
+
+    @property
+    def compact_revision(self) -> int:
+        """Where history begins."""
+        return self._replica.compact_revision
+
+    def range(self, request: Range) -> RangeResult:
+        """Read keys.
+
+        Raises:
+            Compacted, FutureRevision: the revision cannot be read.
+        """
+        check_revision(max(0, request.revision), self.revision, self.compact_revision)
+        return self._replica.range(request, self.revision)
+
+    def oldest(self, key: bytes, end: bytes) -> int:
+        """The first revision whose changes are all still here."""
+        del key, end
+        return self.compact_revision
+
+    def events(self, key: bytes, end: bytes, first: int, last: int) -> tuple[list[Event], int]:
+        """Changes of the range in revisions first to last, with what was before."""
+        return [
+            self._with_previous(change)
+            for _, change in self._replica.between(first, last)
+            if covers(key, end, change.kv.key)
+        ], last
+
+    def _with_previous(self, change: Event) -> Event:
+        before = change.kv.mod_revision - 1
+        if before < self.compact_revision:
+            return change  # may be gone, so it is never shown
+        found = self._replica.range(Range(key=change.kv.key, revision=before), before)
+        return replace(change, prev_kv=found.kvs[0]) if found.kvs else change
