@@ -17,6 +17,7 @@ from appliance.store.errors import TooManyOps
 from appliance.store.mvcc.keyindex import MAX_SUBS, KeyIndex, position, revision_of
 from appliance.store.mvcc.leasing import LeaseBook
 from appliance.store.mvcc.ranges import answer, check_revision, covers
+from appliance.store.mvcc.txn import as_watched
 
 At = tuple[int, Event]
 """A change and its position."""
@@ -30,8 +31,8 @@ class Written:
     changes: tuple[At, ...]
 
     def events(self) -> list[Event]:
-        """The changes alone."""
-        return [change for _, change in self.changes]
+        """The changes as watchers see them."""
+        return as_watched([change for _, change in self.changes])
 
 
 class Replica:
@@ -222,8 +223,11 @@ class Committed:
         ], last
 
     def _with_previous(self, change: Event) -> Event:
-        before = change.kv.mod_revision - 1
+        kv = change.kv
+        if change.kind is EventKind.PUT and kv.create_revision == kv.mod_revision:
+            return change  # nothing was there before, or it went in the same transaction
+        before = kv.mod_revision - 1
         if before < self.compact_revision:
             return change  # may be gone, so it is never shown
-        found = self._replica.range(Range(key=change.kv.key, revision=before), before)
+        found = self._replica.range(Range(key=kv.key, revision=before), before)
         return replace(change, prev_kv=found.kvs[0]) if found.kvs else change
