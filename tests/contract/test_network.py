@@ -19,6 +19,8 @@ from appliance.kit.nftables import Nft, nft_usable
 from appliance.node.network.base import Network, NetworkFault, NoAddressLeft, PodLink
 from appliance.node.network.bridge import BridgeNetwork
 from appliance.node.network.fake import FakeNetwork
+from appliance.node.network.publish import Published
+from tests.lab.cluster import free_port
 
 OUTSIDE = "198.51.100"  # a documentation range: nothing of this host is there
 
@@ -212,6 +214,51 @@ async def test_a_pod_that_asks_a_service_may_be_sent_back_to_itself(
         finally:
             nft.run_text(f"delete table ip {table}")
     assert seen == pod.gateway
+
+
+@pytest.mark.seed("C05", "N06")
+async def test_ports_of_the_host_lead_to_their_pod(
+    bridge: Room, spawn: Spawn, outside: int
+) -> None:
+    await bridge.network.set_up(bridge.pod_cidr)
+    pid, other = spawn(), spawn()
+    here, there = free_port(), free_port()
+    await bridge.network.attach(PodLink(pod_uid="other", pid=other))
+    link = PodLink(
+        pod_uid="one",
+        pid=pid,
+        ports=(Published("", "TCP", here, 8080), Published(f"{OUTSIDE}.1", "TCP", there, 8080)),
+    )
+    pod = await bridge.network.attach(link)
+    with await socket_in(pid) as listening:
+        listening.bind(("0.0.0.0", 8080))  # noqa: S104 - in a namespace of its own
+        listening.listen()
+
+        def seen(asking: socket.socket, address: str, port: int) -> str:
+            with asking:
+                asking.settimeout(2)
+                asking.connect((address, port))
+                accepted, (peer, _) = listening.accept()
+                accepted.close()
+            return str(peer)
+
+        # From this host by any of its addresses, from beyond, from a neighbour, from itself.
+        assert seen(socket.socket(), f"{OUTSIDE}.1", here) == f"{OUTSIDE}.1"
+        assert seen(socket.socket(), "127.0.0.1", here) == pod.gateway
+        assert seen(await socket_in(outside), f"{OUTSIDE}.1", here) == f"{OUTSIDE}.2"
+        assert seen(await socket_in(other), f"{OUTSIDE}.1", here) != pod.gateway
+        assert seen(await socket_in(pid), f"{OUTSIDE}.1", here) == pod.gateway
+        # One address only.
+        assert seen(socket.socket(), f"{OUTSIDE}.1", there) == f"{OUTSIDE}.1"
+        with pytest.raises(OSError, match="refused"):
+            seen(socket.socket(), "127.0.0.1", there)
+        # An agent that restarts does not close them; a pod that goes does.
+        again = bridge.again()
+        await again.set_up(bridge.pod_cidr)
+        assert seen(socket.socket(), f"{OUTSIDE}.1", here) == f"{OUTSIDE}.1"
+        await again.keep_only(frozenset({"other"}))
+        with pytest.raises(OSError, match="refused"):
+            seen(socket.socket(), f"{OUTSIDE}.1", here)
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from appliance.api.hostports import host_ports
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.control.scheduler import scores
 from appliance.control.scheduler.filters import Wanted, why_not
-from appliance.control.scheduler.snapshot import NodeView, host_ports, requests
+from appliance.control.scheduler.snapshot import NodeView, requests
 from appliance.control.scheduler.topology import Namespaces, survey
 
 NOWHERE: Namespaces = {}
@@ -39,7 +40,7 @@ def choose(
     namespaces: Namespaces = NOWHERE,
 ) -> Chosen | Unfit:
     """Find the best node for a pod; of equals any."""
-    wanted = Wanted(pod, requests(pod), host_ports(pod), survey(pod, nodes, namespaces))
+    wanted = Wanted(pod, requests(pod), tuple(host_ports(pod)), survey(pod, nodes, namespaces))
     fitting = []
     objections: Counter[str] = Counter()
     for node in nodes:

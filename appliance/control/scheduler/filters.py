@@ -8,9 +8,10 @@ the node. Adding a rule is adding a function and a line.
 from collections.abc import Callable
 
 from appliance.api import nodeaffinity, taints
+from appliance.api.hostports import HostPort
 from appliance.api.kinds.core.node import Taint
 from appliance.api.kinds.core.pod.kind import Pod
-from appliance.control.scheduler.snapshot import Amounts, HostPort, NodeView
+from appliance.control.scheduler.snapshot import Amounts, NodeView
 from appliance.control.scheduler.topology import Survey
 
 Reasons = tuple[str, ...]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from appliance.api import quantity
+from appliance.api.hostports import HostPort, host_ports
 from appliance.api.kinds.core.node import Node
 from appliance.api.kinds.core.pod.container import Container
 from appliance.api.kinds.core.pod.kind import Pod
@@ -18,20 +19,6 @@ MEMORY = "memory"
 PODS = "pods"
 
 Amounts = Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class HostPort:
-    """A port on a node's own address; ip "0.0.0.0" is every address."""
-
-    ip: str
-    protocol: str
-    port: int
-
-    def clashes(self, other: "HostPort") -> bool:
-        """Whether both can't be on one node."""
-        same_ip = self.ip == other.ip or "0.0.0.0" in {self.ip, other.ip}  # noqa: S104 - no bind
-        return same_ip and (self.protocol, self.port) == (other.protocol, other.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +95,9 @@ def requests(pod: Pod) -> Amounts:
     return total
 
 
-def host_ports(pod: Pod) -> tuple[HostPort, ...]:
-    """Ports that a pod takes on its node."""
-    return tuple(
-        HostPort(port.hostIP or "0.0.0.0", port.protocol or "TCP", port.hostPort)  # noqa: S104
-        for container in (*pod.spec.containers, *_sidecars(pod))
-        for port in container.ports
-        if port.hostPort
-    )
-
-
 def _repels(pod: Pod) -> bool:
     rules = pod.spec.affinity.podAntiAffinity if pod.spec.affinity else None
     return bool(rules and rules.requiredDuringSchedulingIgnoredDuringExecution)
-
-
-def _sidecars(pod: Pod) -> Iterable[Container]:
-    return (c for c in pod.spec.initContainers if c.restartPolicy == "Always")
 
 
 def _requests_of(container: Container) -> dict[str, int]:

@@ -11,6 +11,8 @@ made on the host carries the cluster's id in its name and `clean_up` removes it.
 from dataclasses import dataclass
 from typing import Protocol
 
+from appliance.node.network.publish import Published
+
 
 class NetworkFault(Exception):
     """The network can't be set up; `str()` says what is missing and what to do."""
@@ -22,10 +24,13 @@ class NoAddressLeft(NetworkFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodLink:
-    """Whom to attach: the pod's uid and a process in its network namespace."""
+    """Whom to attach: the pod's uid, a process in its network namespace, and the ports of the host
+    that shall lead to it.
+    """
 
     pod_uid: str
     pid: int
+    ports: tuple[Published, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Network(Protocol):
         ...
 
     async def attach(self, link: PodLink) -> Attachment:
-        """Give a pod its interface and address."""
+        """Give a pod its interface, address and ports of the host."""
         ...
 
     async def detach(self, pod_uid: str) -> None:

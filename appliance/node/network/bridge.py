@@ -17,7 +17,7 @@ import asyncio
 import hashlib
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,11 @@ import structlog
 
 from appliance.kit.netns import socket_inside
 from appliance.kit.nftables import Nft, NftError, NftMissing
-from appliance.node.network import rules
+from appliance.node.network import publish, rules
 from appliance.node.network.base import Attachment, NetworkFault, PodLink
 from appliance.node.network.ipam import Leases, gateway_of, read_leases, write_leases
 from appliance.node.network.kernel import index_of, kernel_socket, remove_link
+from appliance.node.network.publish import Published
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +86,8 @@ class BridgeNetwork:
                         # Half a link would look like a whole one next time.
                         await remove_link(kernel, self._link_name(link.pod_uid))
                         raise
+            if link.ports:
+                await asyncio.to_thread(self._publish, {address: link.ports})
             return Attachment(address, gateway, POD_PREFIX)
 
     async def detach(self, pod_uid: str) -> None:
@@ -128,6 +131,9 @@ class BridgeNetwork:
         async with _kernel() as kernel:
             for uid in pod_uids:
                 await remove_link(kernel, self._link_name(uid))
+        if self._leases is not None:
+            freed = {a: () for u, a in self._leases.addresses.items() if u in pod_uids}
+            await asyncio.to_thread(self._publish, freed)
         # The address is free only after its link has gone, also if we are killed in between.
         if self._leases is not None:
             await self._keep(self._leases.without(pod_uids))
@@ -191,6 +197,22 @@ class BridgeNetwork:
                     )
         except (NftError, NftMissing) as error:
             raise NetworkFault(f"the rules of the pod network were refused: {error}") from error
+
+    def _publish(self, ports: Mapping[str, Sequence[Published]]) -> None:
+        """Let these ports of the host lead to these addresses, and no others to them."""
+        table = rules.table_name(self._cluster_id)
+        try:
+            with Nft() as nft:
+                have: publish.Entries = {}
+                for name in publish.MAPS:
+                    place = {"family": "inet", "table": table, "name": name}
+                    have |= publish.entries(nft.run_json([{"list": {"map": place}}]))
+                for address, wanted in ports.items():
+                    text = publish.change(table, have, publish.wanted(address, wanted), address)
+                    if text:
+                        nft.run_text(text)
+        except (NftError, NftMissing) as error:
+            raise NetworkFault(f"ports of the host can't be published: {error}") from error
 
     def _close_host(self) -> None:
         try:

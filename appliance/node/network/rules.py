@@ -9,6 +9,8 @@ overrule it, so two rules go there too (`opening`).
 from collections.abc import Sequence
 from typing import Any
 
+from appliance.node.network import publish
+
 
 def table_name(cluster_id: str) -> str:
     """The table of the bridge's rules."""
@@ -16,32 +18,33 @@ def table_name(cluster_id: str) -> str:
 
 
 def ruleset(cluster_id: str, bridge: str, pod_cidr: str, cluster_cidr: str) -> str:
-    """The whole table, replacing what was there, in one transaction.
+    """The whole table but for published ports, replacing what was there, in one transaction.
 
     * What leaves the cluster gets the host's address; what stays keeps the pod's.
     * Pods are told to send everything through the bridge (see `bridge.py`); the kernel's advice
       to take the short way (ICMP redirect) would lead around the services, so it is not sent.
     """
     table = table_name(cluster_id)
-    return f"""
-table inet {table} {{}}
-delete table inet {table}
-table inet {table} {{
-  chain postrouting {{
-    type nat hook postrouting priority srcnat; policy accept;
-    ip saddr {pod_cidr} ip daddr != {cluster_cidr} oifname != "{bridge}" masquerade fully-random
-  }}
-  chain forward {{
-    type filter hook forward priority filter; policy accept;
-    iifname "{bridge}" accept
-    oifname "{bridge}" accept
-  }}
-  chain output {{
-    type filter hook output priority filter; policy accept;
-    oifname "{bridge}" icmp type redirect drop
-  }}
-}}
-"""
+    leaving = f"ip saddr {pod_cidr} ip daddr != {cluster_cidr}"
+    chains = (
+        (
+            "postrouting",
+            "type nat hook postrouting priority srcnat;",
+            f'{leaving} oifname != "{bridge}" masquerade fully-random',
+        ),
+        (
+            "forward",
+            "type filter hook forward priority filter;",
+            f'iifname "{bridge}" accept\n    oifname "{bridge}" accept',
+        ),
+        (
+            "output",
+            "type filter hook output priority filter;",
+            f'oifname "{bridge}" icmp type redirect drop',
+        ),
+    )
+    parts = (publish.chain(table, name, hook, rules) for name, hook, rules in chains)
+    return "".join([f"table inet {table} {{}}\n", *parts, publish.frame(table, bridge)])
 
 
 def removal(cluster_id: str) -> str:

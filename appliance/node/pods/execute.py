@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from appliance.api.errors import ApiError
+from appliance.api.hostports import EVERY_ADDRESS, host_ports
 from appliance.api.kinds.core.pod.container import Container as ContainerWish
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.kit.backoff import Backoff
@@ -17,6 +18,7 @@ from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 from appliance.node.events import PodEvents
 from appliance.node.network.base import Network, NetworkFault, PodLink
+from appliance.node.network.publish import Published
 from appliance.node.options import NodeOptions
 from appliance.node.pods import actions as do
 from appliance.node.pods.checks import Checker, Target
@@ -167,7 +169,7 @@ class Hands:
         if pod.spec.hostNetwork:
             address = self._parts.options.node_ip
         else:
-            link = PodLink(pod_uid=pod.metadata.uid, pid=pid)
+            link = PodLink(pod_uid=pod.metadata.uid, pid=pid, ports=_published(pod))
             address = (await self._parts.network.attach(link)).address
         self._preparer.write_network_files(pod, address)
         self._memory.address = address
@@ -319,6 +321,14 @@ class Hands:
         fault = Fault(reason, message, failures, now, now + pauses.delay(failures))
         self._memory.faults[key] = fault
         return fault
+
+
+def _published(pod: Pod) -> tuple[Published, ...]:
+    """The host's ports that lead to a pod."""
+    return tuple(
+        Published("" if one.ip == EVERY_ADDRESS else one.ip, one.protocol, one.port, port)
+        for one, port in host_ports(pod).items()
+    )
 
 
 async def _if_there(call: Awaitable[None]) -> None:

@@ -7,13 +7,12 @@ its status will bear; a refusal is found again each time, so nothing is remember
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from appliance.api.hostports import HostPort, host_ports
 from appliance.api.kinds.core.pod.kind import Pod
 
 ORDER = ("file", "http", "etcd", "push", "api")
 """Manifests of the host come first: they must work without a master."""
 TERMINAL = ("Succeeded", "Failed")
-
-HostPort = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +46,16 @@ def merge(snapshots: Mapping[str, Sequence[Pod]]) -> Merged:
                 text = f"a pod of this name already comes from source {holder}"
                 result.refused.append(Refusal(pod, "NameConflict", text))
                 continue
-            wanted = [] if _is_passing(pod) else host_ports(pod)
-            taken = next((p for p in wanted if p in ports), None)
+            wanted = () if _is_passing(pod) else tuple(host_ports(pod))
+            taken = next((p for p in ports for mine in wanted if p.clashes(mine)), None)
             if taken is not None:
-                text = f"host port {taken[1]}/{taken[0]} is taken by pod {ports[taken]}"
+                text = f"host port {taken.port}/{taken.protocol} is taken by pod {ports[taken]}"
                 result.refused.append(Refusal(pod, "HostPortConflict", text))
                 continue
             names[key] = source
             ports.update(dict.fromkeys(wanted, f"{meta.namespace}/{meta.name}"))
             result.accepted.append(pod)
     return result
-
-
-def host_ports(pod: Pod) -> list[HostPort]:
-    """(protocol, port) pairs that a pod takes on the host."""
-    return [
-        (port.protocol or "TCP", port.hostPort or port.containerPort)
-        for container in pod.spec.containers
-        for port in container.ports
-        if port.hostPort or pod.spec.hostNetwork
-    ]
 
 
 def _is_passing(pod: Pod) -> bool:
