@@ -43,6 +43,12 @@ class StoreOptions:
     keep_history_s: float = 300.0
     """Older history is compacted by the store itself; 0: only when a client asks for it."""
 
+    retain_s: float = 0.0
+    """How long compacted history stays in the file, for people; 0: not at all, as etcd."""
+
+    retain_bytes: int = 64 << 20
+    """How much of it may stay, the newest; what is older goes early."""
+
     compact_step: int = 200
     """Keys looked at, or rows deleted, between two yields of a compaction."""
 

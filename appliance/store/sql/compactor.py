@@ -22,6 +22,7 @@ from appliance.store.errors import StoreError
 from appliance.store.options import StoreOptions
 from appliance.store.sql import tables
 from appliance.store.sql.keyspace import Keyspace
+from appliance.store.sql.retained import Retained
 from appliance.store.sql.writer import Statement, checkpoint
 
 log = structlog.get_logger(__name__)
@@ -38,9 +39,16 @@ class Compactor:
     """Deletes what compaction has made unreadable."""
 
     def __init__(
-        self, keyspace: Keyspace, write: Write, tasks: Tasks, options: StoreOptions
+        self,
+        keyspace: Keyspace,
+        retained: Retained,
+        write: Write,
+        *,
+        tasks: Tasks,
+        options: StoreOptions,
     ) -> None:
         self._keyspace = keyspace
+        self._retained = retained
         self._write = write
         self._tasks = tasks
         self._step = options.compact_step
@@ -63,6 +71,7 @@ class Compactor:
         try:
             while self._done < self._keyspace.compact_revision:
                 await self._one_sweep(self._keyspace.compact_revision)
+            await self._retained.trim(self._write)
             await self._give_back()
         except StoreError as error:
             # The marks are on disk: the next compaction, or the next start, goes on from here.
@@ -75,8 +84,8 @@ class Compactor:
             # step rewrites a dozen pages and not one for each row.
             gone.sort()
             for at in range(0, len(gone), self._step):
-                rows = [(row,) for row in gone[at : at + self._step]]
-                await self._write([(tables.DELETE_ROW, rows)])
+                rows = gone[at : at + self._step]
+                await self._write([self._retained.retire(rows, revision)])
         await self._write([(tables.SET_FACT, [(tables.COMPACT_DONE, revision)])])
         self._done = revision
 

@@ -116,7 +116,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             f" {SCHEMA_VERSION}); install that release or restore an older backup"
         )
     else:
-        connection.execute(tables.create(tables.note))
+        for younger in (tables.note, tables.superseded):
+            connection.execute(tables.create(younger))
 
 
 def _create(connection: sqlite3.Connection) -> None:

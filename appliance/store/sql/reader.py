@@ -45,6 +45,15 @@ class Reader:
         """The notes of a book."""
         return dict(self.connection.execute(tables.SELECT_NOTES, (book,)).fetchall())
 
+    def retired(self) -> list[tuple[int, int, int]]:
+        """(compaction, wall_ms, size_bytes) of the rows that clients cannot read any more."""
+        return self.connection.execute(tables.SELECT_RETIRED).fetchall()
+
+    def retired_rows(self, by: int) -> list[int]:
+        """Ids of the rows that one compaction took from clients."""
+        found = self.connection.execute(tables.SELECT_RETIRED_ROWS, (by,))
+        return [row for (row,) in found]
+
     def value(self, at: int) -> KeyValue:
         """The value at a position that the index knows.
 

@@ -38,6 +38,7 @@ from appliance.store.sql.compactor import Checkpointer, Compactor
 from appliance.store.sql.engine import Database, unusable
 from appliance.store.sql.keyspace import Committed, Keyspace, Written
 from appliance.store.sql.recovery import Recovered, recover
+from appliance.store.sql.retained import Retained
 from appliance.store.sql.writer import Entry, Statement, Writer
 
 Answer = TypeVar("Answer")
@@ -77,7 +78,11 @@ class SqlStore:
         self._writer = Writer(database.writer, database.path, options, clock)
         self._checkpointer = Checkpointer(database.connect(), self._checkpoint_next, options)
         self._writer.after_group = self._checkpointer.written
-        self._compactor = Compactor(self._keyspace, self._write, self._tasks, options)
+        retained = Retained(self._keyspace.reader, options, clock)
+        retained.begin(database.writer)
+        self._compactor = Compactor(
+            self._keyspace, retained, self._write, tasks=self._tasks, options=options
+        )
         self._compactor.start(recovered.compact_done)
         self._leases = self._keyspace.leases
         self._expiry = Expiry(self._leases, self.lease_revoke, clock, self._tasks)

@@ -23,7 +23,10 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    exists,
+    func,
     insert,
+    literal_column,
     select,
 )
 from sqlalchemy.dialects import sqlite
@@ -31,6 +34,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql.expression import ClauseElement
 
 SUB_SHIFT = 20
+ROW_BYTES = 60  # what a row takes besides key and value
 
 _ROW_ID = BigInteger().with_variant(Integer, "sqlite")
 """SQLite's rowid goes by the name INTEGER alone."""
@@ -76,10 +80,22 @@ note = Table(
 )
 """See `store.notes`. Younger than the first release: `engine` adds it to files without."""
 
+superseded = Table(
+    "superseded",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # of the row in history
+    Column("by_revision", BigInteger, nullable=False),  # the compaction that took it from clients
+    Column("wall_ms", BigInteger, nullable=False),  # when that was
+    Column("size_bytes", BigInteger, nullable=False),
+)
+"""Rows that clients cannot read any more, kept for `sql.retained`. Younger than `note`."""
+
 COMPACT_WANTED = "compact_wanted"
 """Reads below this revision are refused."""
 COMPACT_DONE = "compact_done"
 """Rows below this revision have been deleted; behind COMPACT_WANTED after a crash."""
+RETAINED_FROM = "retained_from"
+"""States at this revision and later can still be made out of the rows, retained ones included."""
 RESERVED = "reserved_revision"
 """Revisions up to this may have been given out without a row."""
 
@@ -124,14 +140,18 @@ _lease_insert = sqlite.insert(lease)
 INSERT_ROW = _text(insert(history))
 DELETE_ROW = _text(delete(history).where(history.c.id == bindparam("row")))
 SELECT_ROW = _text(select(*_row).where(history.c.id == bindparam("row")))
-SELECT_WINDOW = _text(_window)
+SELECT_WINDOW = _text(
+    _window.where(~exists().where(superseded.c.id == history.c.id))  # what clients can read
+)
 SELECT_WINDOW_KEY = _text(_window.where(history.c.key == bindparam("key")))
 SELECT_WINDOW_FROM = _text(_window.where(history.c.key >= bindparam("key")))
 SELECT_WINDOW_RANGE = _text(
     _window.where(history.c.key >= bindparam("key"), history.c.key < bindparam("key_end"))
 )
 SELECT_INDEX = _text(
-    select(history.c.id, history.c.key, history.c.deleted, history.c.lease).order_by(history.c.id)
+    select(history.c.id, history.c.key, history.c.deleted, history.c.lease)
+    .where(~exists().where(superseded.c.id == history.c.id))
+    .order_by(history.c.id)
 )
 SET_FACT = _text(
     _fact_insert.on_conflict_do_update(
@@ -156,3 +176,31 @@ DELETE_NOTE = _text(
     delete(note).where(note.c.book == bindparam("of_book"), note.c.name == bindparam("of_name"))
 )
 SELECT_NOTES = _text(select(note.c.name, note.c.value).where(note.c.book == bindparam("of_book")))
+SUPERSEDE = _text(
+    insert(superseded).from_select(
+        ["id", "by_revision", "wall_ms", "size_bytes"],
+        select(
+            history.c.id,
+            bindparam("by"),
+            bindparam("now_ms"),
+            func.length(history.c.key)
+            + func.length(history.c.value)
+            + literal_column(str(ROW_BYTES)),
+        ).where(history.c.id == bindparam("row")),
+    )
+)
+SELECT_RETIRED = _text(
+    select(
+        superseded.c.by_revision,
+        func.max(superseded.c.wall_ms),
+        func.sum(superseded.c.size_bytes),
+    )
+    .group_by(superseded.c.by_revision)
+    .order_by(superseded.c.by_revision)
+)
+SELECT_RETIRED_ROWS = _text(
+    select(superseded.c.id)
+    .where(superseded.c.by_revision == bindparam("by"))
+    .order_by(superseded.c.id)
+)
+DELETE_SUPERSEDED = _text(delete(superseded).where(superseded.c.id == bindparam("row")))
