@@ -35,8 +35,10 @@ from appliance.node.register import Registrar
 from appliance.node.resources import HostFacts, host_facts
 from appliance.node.runtimes.base import Fingerprint, Runtime, RuntimeFault
 from appliance.node.serve.app import build_app
+from appliance.node.serve.inspection import add_inspection
 from appliance.node.serve.manifests import add_manifests
 from appliance.node.serve.server import NodeServer
+from appliance.node.serve.usage import add_usage
 from appliance.node.sources.api import ApiSource
 from appliance.node.sources.base import SOURCE, Source
 from appliance.node.sources.complaints import Complaints
@@ -44,6 +46,7 @@ from appliance.node.sources.merge import Refusal, merge
 from appliance.node.sources.mirrors import Mirrors
 from appliance.node.sources.opening import manifest_sources
 from appliance.node.sources.push import PushSource
+from appliance.node.stats.meter import Meter
 from appliance.node.volumes.mounter import Volumes
 
 log = structlog.get_logger(__name__)
@@ -197,6 +200,15 @@ class Agent:
             return None
         app = build_app(workers, self._runtime, self._clock)
         add_manifests(app, pushed)
+        name = self._options.node_name
+        add_inspection(app, workers, self._runtime, node_name=name)
+        meter = Meter(
+            self._runtime,
+            self._clock,
+            cluster_id=self._options.cluster_id,
+            data_dir=self._options.data_dir,
+        )
+        add_usage(app, meter, workers, self._clock, node_name=name)
         server = NodeServer(app, options)
         await server.start()
         log.info("node API listens", host=options.host, port=server.port)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from appliance.api.kinds.core.pod.container import Container as ContainerWish
 from appliance.api.kinds.core.pod.handlers import (
     ExecAction,
+    GRPCAction,
     HTTPGetAction,
     LifecycleHandler,
     ProbeHandler,
@@ -18,6 +19,7 @@ from appliance.api.kinds.core.pod.handlers import (
     TCPSocketAction,
 )
 from appliance.kit.clock import Clock
+from appliance.node.pods.grpc_health import SERVING, STATUSES, HealthFault, health
 from appliance.node.runtimes.base import Runtime, RuntimeFault
 
 OUTPUT_MAX = 10 * 1024
@@ -71,9 +73,12 @@ class Checker:
             return await _http_get(handler.httpGet, target)
         if handler.tcpSocket is not None:
             return await _tcp_open(handler.tcpSocket, target)
-        if isinstance(handler, LifecycleHandler) and handler.sleep is not None:
-            return await self._sleep(handler.sleep)
-        return Outcome(ok=False, text="no exec, httpGet or tcpSocket is given")
+        if isinstance(handler, LifecycleHandler):
+            if handler.sleep is not None:
+                return await self._sleep(handler.sleep)
+        elif handler.grpc is not None:
+            return await _grpc(handler.grpc, target)
+        return Outcome(ok=False, text="no way to check is given")
 
     async def _exec(self, action: ExecAction, target: Target, timeout_s: float) -> Outcome:
         result = await self._runtime.exec(target.container_id, action.command, timeout_s)
@@ -106,6 +111,18 @@ async def _tcp_open(action: TCPSocketAction, target: Target) -> Outcome:
     _, writer = await asyncio.open_connection(action.host or target.address, port)
     writer.close()
     return Outcome(ok=True)
+
+
+async def _grpc(action: GRPCAction, target: Target) -> Outcome:
+    service = action.service or ""
+    try:
+        status = await health(target.address, action.port, service)
+    except HealthFault as fault:
+        return Outcome(ok=False, text=f"service {service!r}: {fault}")
+    if status == SERVING:
+        return Outcome(ok=True)
+    text = f"service unhealthy (responded with {STATUSES.get(status, status)})"
+    return Outcome(ok=False, text=text)
 
 
 async def _http_get(action: HTTPGetAction, target: Target) -> Outcome:

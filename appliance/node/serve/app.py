@@ -79,7 +79,8 @@ def log_request(container: str, query: Mapping[str, str], now: float) -> LogRequ
         since = parse_rfc3339(query["sinceTime"])
     elif query.get("sinceSeconds"):
         since = now - int(query["sinceSeconds"])
-    tail, limit = query.get("tailLines"), query.get("limitBytes")
+    # The first kubelets said `tail`.
+    tail, limit = query.get("tailLines") or query.get("tail"), query.get("limitBytes")
     stream = query.get("stream") or "All"
     options = LogOptions(
         follow=_true(query.get("follow")),

@@ -9,6 +9,7 @@ import pytest
 from appliance.api.kinds.core.pod.container import ContainerPort
 from appliance.api.kinds.core.pod.handlers import (
     ExecAction,
+    GRPCAction,
     HTTPGetAction,
     HTTPHeader,
     LifecycleHandler,
@@ -18,6 +19,7 @@ from appliance.api.kinds.core.pod.handlers import (
 )
 from appliance.kit.clock import FakeClock, SystemClock
 from appliance.node.pods.checks import Checker, Outcome, Target
+from appliance.node.pods.grpc_health import Frame
 from appliance.node.pods.probes import Tally, count
 from appliance.node.runtimes.base import Container, ContainerSpec, ExecResult, NotThere
 from appliance.node.runtimes.fake import FakeRuntime
@@ -174,3 +176,58 @@ def test_a_verdict_needs_enough_equal_outcomes_in_a_row() -> None:
         tally = count(tally, probe, outcome)
         verdicts.append(tally.verdict)
     assert verdicts == [None, None, None, None, None, False, False, False, False, True]
+
+
+class HealthServer:
+    """Enough of HTTP/2 for one gRPC call; `frames` are sent after the request."""
+
+    def __init__(self, *frames: Frame) -> None:
+        self.frames = frames
+        self.heard = b""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(Frame(4, 0, 0, b"").pack() + Frame(6, 0, 0, b"12345678").pack())
+        want = b"12345678"  # the ping comes back when all has been heard
+        while want not in self.heard:
+            part = await reader.read(4096)
+            if not part:
+                break
+            self.heard += part
+        writer.write(b"".join(frame.pack() for frame in self.frames))
+        await writer.drain()
+        writer.close()
+
+
+def answer(message: bytes, flags: int = 0) -> Frame:
+    return Frame(0, flags, 1, b"\0" + len(message).to_bytes(4, "big") + message)
+
+
+@pytest.mark.parametrize(
+    ("frames", "ok", "text"),
+    [
+        ([Frame(1, 4, 1, b"\x88"), answer(b"\x08\x01"), Frame(1, 5, 1, b"\x88")], True, ""),
+        ([answer(b"\x08\x02")], False, "NOT_SERVING"),
+        ([answer(b"")], False, "UNKNOWN"),
+        ([Frame(1, 5, 1, b"\x88")], False, "not known or not implemented"),
+        ([Frame(7, 0, 0, b"\0" * 8)], False, "refused"),
+        ([], False, "speaks no gRPC"),
+    ],
+)
+async def test_grpc(frames: list[Frame], ok: bool, text: str) -> None:
+    server = HealthServer(*frames)
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    async with listener:
+        port = listener.sockets[0].getsockname()[1]
+        probe = Probe(grpc=GRPCAction(port=port, service="db"))
+        outcome = await checker().check(probe, target(), 5)
+    assert outcome.ok is ok
+    assert text in outcome.text
+    assert b"/grpc.health.v1.Health/Check" in server.heard
+    assert b"\x0a\x02db" in server.heard
+
+
+async def test_grpc_of_what_is_another_protocol() -> None:
+    async with serving(b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
+        probe = Probe(grpc=GRPCAction(port=server.port))
+        outcome = await checker().check(probe, target(), 5)
+    assert outcome.text == "service '': the answer is not HTTP/2"
