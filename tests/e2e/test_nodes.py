@@ -1,0 +1,257 @@
+"""Three nodes in containers, each with an engine and pods of its own; they die and are cut off."""
+
+import asyncio
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from appliance.testing import ApplianceCluster
+from appliance.testing.api import is_ready
+from examples.guestbook.images.build import FRONTEND, build_frontend
+from examples.guestbook.images.closure import PYTHON_HOME
+from tests.e2e.conftest import prepare
+from tests.lab.cluster import KUBECTL
+
+REPLICAS = 6
+QUICK = ("--default-toleration-seconds", "5")
+WHO = """
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = os.environ["HOSTNAME"].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("", 80), Handler).serve_forever()
+"""
+MANIFEST = f"""
+apiVersion: v1
+kind: Service
+metadata: {{name: who}}
+spec:
+  type: NodePort
+  selector: {{app: who}}
+  ports: [{{port: 80}}]
+---
+apiVersion: v1
+kind: ReplicationController
+metadata: {{name: who}}
+spec:
+  replicas: {REPLICAS}
+  selector: {{app: who}}
+  template:
+    metadata: {{labels: {{app: who}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: who
+        image: {FRONTEND}
+        command: ["{PYTHON_HOME}/bin/python3", "-I", "-S", "-c", {json.dumps(WHO)}]
+        readinessProbe: {{httpGet: {{path: /, port: 80}}, periodSeconds: 1}}
+"""
+ASK = """
+import sys, urllib.request
+for url in sys.argv[1:]:
+    try:
+        print(urllib.request.urlopen(url, timeout=3).read().decode())
+    except OSError as error:
+        print("fault:", error)
+"""
+# For pods, whose image has little more than sockets.
+ASK_PLAINLY = """
+import socket, sys
+with socket.create_connection((sys.argv[1], 80), timeout=3) as connection:
+    connection.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+    answer = b"".join(iter(lambda: connection.recv(4096), b""))
+print(answer.partition(b"\\r\\n\\r\\n")[2].decode())
+"""
+RESOLVE = "import socket, sys; print(socket.gethostbyname(sys.argv[1]))"
+PODS = ("podman", "ps", "--filter", "label=io.kubernetes.container.name=who", "--format",
+        '{{index .Labels "io.kubernetes.pod.name"}}')  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[ApplianceCluster]:
+    if why := asyncio.run(prepare("docker")):
+        pytest.skip(why)
+    frontend = asyncio.run(build_frontend())
+    made = ApplianceCluster(agents=2, engine="podman", images=[frontend], server_args=QUICK)
+    begun = time.monotonic()
+    with made:
+        took_s = time.monotonic() - begun - made.phases.image_s
+        print(f"three nodes ready after {took_s:.1f} s: {made.phases}")
+        assert took_s < 20
+        yield made
+
+
+@pytest.fixture
+def pods(cluster: ApplianceCluster) -> list[dict[str, Any]]:
+    """Pods of a replication controller, two on each node."""
+    cluster.client.wait(lambda: ready(cluster) == set(cluster.nodes), timeout_s=90)
+    cluster.apply(MANIFEST)
+    cluster.client.wait_running("app=who", REPLICAS, timeout_s=90)
+    if set(map(len, by_node(cluster).values())) != {2}:  # what an earlier test left
+        for pod in cluster.client.find("Pod", selector="app=who"):
+            cluster.client.delete(pod | {"apiVersion": "v1", "kind": "Pod"})
+        cluster.client.wait(lambda: settled(cluster), timeout_s=90)
+    return cluster.client.wait_running("app=who", REPLICAS, timeout_s=60)
+
+
+def ready(cluster: ApplianceCluster) -> set[str]:
+    return {n["metadata"]["name"] for n in cluster.client.find("Node") if is_ready(n)}
+
+
+def by_node(cluster: ApplianceCluster) -> dict[str, set[str]]:
+    """Names of ready pods by node."""
+    found: dict[str, set[str]] = {}
+    for pod in cluster.client.find("Pod", selector="app=who"):
+        if is_ready(pod):
+            found.setdefault(pod["spec"]["nodeName"], set()).add(pod["metadata"]["name"])
+    return found
+
+
+def settled(cluster: ApplianceCluster) -> bool:
+    """Whether all replicas are ready and nothing else is left of earlier ones."""
+    everything = cluster.client.find("Pod", selector="app=who")
+    return len(everything) == REPLICAS and all(map(is_ready, everything))
+
+
+def here(cluster: ApplianceCluster, node: str) -> set[str]:
+    """Pods that a node's engine runs, whatever the API says."""
+    return set(cluster.node(node).run(*PODS).split())
+
+
+def kubectl(cluster: ApplianceCluster, *argv: str) -> str:
+    done = subprocess.run(
+        [KUBECTL, *argv],
+        env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_node_reaches_every_pod_and_the_service(
+    cluster: ApplianceCluster, pods: list[dict[str, Any]]
+) -> None:
+    assert {node: len(names) for node, names in by_node(cluster).items()} == dict.fromkeys(
+        cluster.nodes, 2
+    )
+    service = cluster.client.get("Service", "who")["spec"]
+    urls = [f"http://{pod['status']['podIP']}/" for pod in pods]
+    names = [pod["metadata"]["name"] for pod in pods]
+    for node in cluster.nodes.values():
+        assert node.run("python3", "-c", ASK, *urls).split() == names
+        answers = node.run("python3", "-c", ASK, *[f"http://{service['clusterIP']}/"] * 60)
+        assert set(answers.split()) == set(names)
+        url = node.url(service["ports"][0]["nodePort"])
+        assert {httpx.get(url, trust_env=False).text for _ in range(60)} == set(names)
+
+
+def test_pods_on_every_node_resolve_names_and_reach_the_service_by_name(
+    cluster: ApplianceCluster, pods: list[dict[str, Any]]
+) -> None:
+    address = cluster.client.get("Service", "who")["spec"]["clusterIP"]
+    for pod in {pod["spec"]["nodeName"]: pod for pod in pods}.values():
+        python = ["exec", pod["metadata"]["name"], "--", f"{PYTHON_HOME}/bin/python3", "-I", "-S"]
+        for name in ("who", "who.default.svc.cluster.local"):
+            assert kubectl(cluster, *python, "-c", RESOLVE, name).strip() == address
+        answer = kubectl(cluster, *python, "-c", ASK_PLAINLY, "who").strip()
+        assert answer in {one["metadata"]["name"] for one in pods}
+
+
+def test_a_drained_node_is_empty_until_it_is_uncordoned(
+    cluster: ApplianceCluster, pods: list[dict[str, Any]]
+) -> None:
+    assert pods
+    kubectl(cluster, "drain", "agent-1", "--timeout=60s")
+    cluster.client.wait(lambda: settled(cluster))
+    assert set(by_node(cluster)) == {"server", "agent-2"}
+    assert here(cluster, "agent-1") == set()
+    kubectl(cluster, "uncordon", "agent-1")
+    kubectl(cluster, "delete", "pods", "-l", "app=who", "--wait=false")
+    cluster.client.wait(lambda: "agent-1" in by_node(cluster))
+
+
+def test_a_killed_nodes_pods_come_up_elsewhere_within_a_minute_and_it_returns(
+    cluster: ApplianceCluster, pods: list[dict[str, Any]]
+) -> None:
+    assert pods
+    begun = time.monotonic()
+    cluster.node("agent-2").kill()
+    cluster.client.wait(lambda: "agent-2" not in ready(cluster), timeout_s=60)
+    print(f"not ready after {time.monotonic() - begun:.1f} s")
+
+    def elsewhere() -> bool:
+        found = by_node(cluster)
+        return sum(len(names) for node, names in found.items() if node != "agent-2") == REPLICAS
+
+    cluster.client.wait(elsewhere, timeout_s=60)
+    took_s = time.monotonic() - begun
+    print(f"all pods elsewhere after {took_s:.1f} s")
+    assert took_s < 60
+    cluster.node("agent-2").start()
+    cluster.client.wait(lambda: "agent-2" in ready(cluster), timeout_s=60)
+    cluster.client.wait(lambda: settled(cluster))
+    wanted = by_node(cluster).get("agent-2", set())
+    cluster.client.wait(lambda: here(cluster, "agent-2") == wanted, timeout_s=30)
+
+
+def test_a_node_that_is_cut_off_runs_on_and_is_put_right_when_it_is_back(
+    cluster: ApplianceCluster, pods: list[dict[str, Any]]
+) -> None:
+    before = {p["metadata"]["name"] for p in pods if p["spec"]["nodeName"] == "agent-1"}
+    cluster.node("agent-1").cut()
+    cluster.client.wait(lambda: "agent-1" not in ready(cluster), timeout_s=60)
+
+    def elsewhere() -> bool:
+        found = by_node(cluster)
+        return sum(len(names) for node, names in found.items() if node != "agent-1") == REPLICAS
+
+    cluster.client.wait(elsewhere)
+    assert here(cluster, "agent-1") == before, "nobody can tell it to stop them, so it must not"
+    cluster.node("agent-1").heal()
+    cluster.client.wait(lambda: "agent-1" in ready(cluster), timeout_s=60)
+    cluster.client.wait(lambda: settled(cluster))
+    wanted = by_node(cluster).get("agent-1", set())
+    cluster.client.wait(lambda: here(cluster, "agent-1") == wanted, timeout_s=30)
+    assert not before & wanted
+
+
+def test_a_paused_node_goes_on_where_it_was(
+    cluster: ApplianceCluster, pods: list[dict[str, Any]]
+) -> None:
+    pod = next(pod for pod in pods if pod["spec"]["nodeName"] == "agent-2")
+    url = f"http://{pod['status']['podIP']}/"
+    server, agent = cluster.node("server"), cluster.node("agent-2")
+    agent.pause()
+    assert server.run("python3", "-c", ASK, url).startswith("fault:")
+    agent.unpause()
+    assert server.run("python3", "-c", ASK, url).strip() == pod["metadata"]["name"]
+
+
+def test_a_deleted_node_is_forgotten_until_it_joins_again(
+    cluster: ApplianceCluster, pods: list[dict[str, Any]]
+) -> None:
+    assert pods
+    cidr = cluster.client.get("Node", "agent-2", namespace="")["spec"]["podCIDR"]
+    server = cluster.node("server")
+    kubectl(cluster, "drain", "agent-2", "--timeout=60s")
+    cluster.node("agent-2").kill()
+    kubectl(cluster, "delete", "node", "agent-2")
+    cluster.client.wait(lambda: cidr not in server.run("ip", "route"), timeout_s=10)
+    cluster.node("agent-2").start()
+    cluster.client.wait(lambda: ready(cluster) == set(cluster.nodes))
+    node = cluster.client.get("Node", "agent-2", namespace="")
+    assert node["spec"].get("unschedulable") is None
+    cidr = node["spec"]["podCIDR"]
+    cluster.client.wait(lambda: cidr in server.run("ip", "route"), timeout_s=10)
