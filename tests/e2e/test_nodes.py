@@ -182,6 +182,7 @@ def test_a_drained_node_is_empty_until_it_is_uncordoned(
     cluster.client.wait(lambda: "agent-1" in by_node(cluster))
 
 
+@pytest.mark.slow
 def test_a_killed_nodes_pods_come_up_elsewhere_within_a_minute_and_it_returns(
     cluster: ApplianceCluster, pods: list[dict[str, Any]]
 ) -> None:
@@ -206,6 +207,7 @@ def test_a_killed_nodes_pods_come_up_elsewhere_within_a_minute_and_it_returns(
     cluster.client.wait(lambda: here(cluster, "agent-2") == wanted, timeout_s=30)
 
 
+@pytest.mark.slow
 def test_a_node_that_is_cut_off_runs_on_and_is_put_right_when_it_is_back(
     cluster: ApplianceCluster, pods: list[dict[str, Any]]
 ) -> None:

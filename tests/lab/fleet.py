@@ -8,7 +8,6 @@
 namespace as well, so nothing of the host's own network takes part or is changed.
 """
 
-import asyncio
 import json
 import os
 import secrets
@@ -20,10 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from appliance.kit.clock import SystemClock
-from appliance.node.runtimes.base import State
-from appliance.node.runtimes.detect import open_runtime
-from appliance.node.runtimes.marks import of_cluster, pod_of
 from tests.lab.cluster import Cluster, eventually
 from tests.lab.netns import sh
 
@@ -83,11 +78,6 @@ class Worker:
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(self.argv(master, token), stdout=out, stderr=out)
 
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -100,10 +90,6 @@ class Worker:
             done = self.host.run(*argv, *self._engine)
             assert done.returncode == 0, done.stderr
 
-    def pods_here(self) -> set[str]:
-        """Names of the pods that the engine runs for this node, whatever the API says."""
-        return asyncio.run(_pods_of(self.data, *self._engine[1::2]))
-
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
 
@@ -114,7 +100,6 @@ class Fleet:
     def __init__(self, folder: Path, runtime: str, endpoint: str) -> None:
         self._id = secrets.token_hex(3)
         self._namespaces: list[str] = []
-        self._ends: dict[str, str] = {}
         engine = ("--runtime", runtime, "--runtime-endpoint", endpoint)
         self._router = self._namespace("router")
         self._in_router("sysctl", "-qw", "net.ipv4.ip_forward=1")
@@ -169,13 +154,6 @@ class Fleet:
             raise AssertionError(f"{late}\n{logs}") from late
         return time.monotonic() - begun
 
-    def cut(self, name: str) -> None:
-        """Pull a node's cable."""
-        self._in_router("ip", "link", "set", self._ends[name], "down")
-
-    def heal(self, name: str) -> None:
-        self._in_router("ip", "link", "set", self._ends[name], "up")
-
     def close(self) -> None:
         with ThreadPoolExecutor() as pool:
             ends = [pool.submit(worker.close) for worker in self.workers.values()]
@@ -193,7 +171,7 @@ class Fleet:
 
     def _host(self, name: str, link: int, number: int) -> Host:
         namespace, address = self._namespace(name), f"198.18.{link}.{number}"
-        end = self._ends[name] = f"to-{name}"
+        end = f"to-{name}"
         self._in_router(
             "ip", "link", "add", end, "type", "veth", "peer", "name", "eth0", "netns", namespace
         )
@@ -213,16 +191,6 @@ class Fleet:
 
     def _in_router(self, *argv: str) -> str:
         return sh("nsenter", f"--net=/run/netns/{self._router}", *argv)
-
-
-async def _pods_of(data: Path, kind: str, endpoint: str) -> set[str]:
-    runtime = await open_runtime(kind, endpoint, SystemClock())
-    try:
-        found = await runtime.list(of_cluster((data / "cluster-id").read_text().strip()))
-        pods = {pod_of(c.marks) for c in found if c.state is State.RUNNING}
-        return {pod.name for pod in pods if pod is not None}
-    finally:
-        await runtime.close()
 
 
 def ask(enter: tuple[str, ...], *urls: str) -> list[str]:
