@@ -20,12 +20,15 @@ from appliance.client.base import Client
 from appliance.client.kubeconfig import Access, write_kubeconfig
 from appliance.config.schema import Config
 from appliance.control.access.authn import CertificatesAndTokens
+from appliance.control.access.tokens.accounts import AccountTokens
+from appliance.control.access.tokens.requests import TokenMaker
 from appliance.control.bootstrap import bootstrap
 from appliance.control.credentials import Credentials, Names
 from appliance.control.http.app import Parts, build_app
 from appliance.control.http.health import Check
 from appliance.control.http.server import ApiServer
 from appliance.control.http.streams import NodeConnections
+from appliance.control.http.tokens import TokenDoor
 from appliance.control.joining.door import Door, Facts
 from appliance.control.joining.tokens import Tokens
 from appliance.control.local import LocalClient
@@ -74,9 +77,11 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         loops = make_loops(config, client, clock=clock, ca_pem=ca_pem)
         nodes = NodeConnections(_node_tls(credentials))
         stack.push_async_callback(nodes.aclose)
+        tokens = _tokens(credentials, registry, clock)
         parts = Parts(
             registry=registry,
-            authenticator=CertificatesAndTokens(),
+            authenticator=CertificatesAndTokens(accounts=tokens.tokens),
+            tokens=tokens,
             clock=clock,
             checks=(_store_check(store), loops.check()),
             nodes=nodes,
@@ -106,6 +111,13 @@ def _credentials(config: Config, place: Place, clock: Clock) -> Credentials:
     token = Path(config.token_file).read_text().strip() if config.token_file else config.token
     credentials.ensure(names, now=clock.wall(), token=token)
     return credentials
+
+
+def _tokens(credentials: Credentials, registry: StoreRegistry, clock: Clock) -> TokenDoor:
+    """Tokens of service accounts, signed with the cluster's key for them."""
+    tokens = AccountTokens(credentials.service_account_key(), registry.lookup, clock)
+    maker = TokenMaker(tokens, registry.lookup, clock=clock, rng=random.SystemRandom())
+    return TokenDoor(tokens=tokens, maker=maker, clock=clock)
 
 
 def _door(config: Config, place: Place, credentials: Credentials, client: Client) -> Door:

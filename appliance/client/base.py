@@ -110,7 +110,9 @@ class Client(Protocol):
     async def create(
         self, kind: Kind[T], obj: T, *, namespace: str = "", name: str = "", subresource: str = ""
     ) -> T:
-        """Store a new object, or post a sub-resource (binding, eviction) of `name`.
+        """Store a new object, or post a sub-resource (binding, eviction, token) of `name`.
+
+        A posted TokenRequest comes back with its token: pass `kind` as Any there.
 
         Raises:
             AlreadyExists: the name is taken.

@@ -113,7 +113,7 @@ class HttpClient:
         path = kind.path(namespace, named, subresource)
         raw = await self._call("POST", path, body=_whole(kind, obj, subresource))
         if subresource:
-            return obj
+            return _read(type(obj), raw) if subresource in _ANSWERED else obj
         return _read(kind.type, raw)
 
     async def update(self, kind: Kind[T], obj: T, *, subresource: str = "") -> T:
@@ -187,6 +187,10 @@ def tls_context(access: Access) -> ssl.SSLContext | bool:
     if access.cert_pem:
         _load_pair(context, access.cert_pem, access.key_pem)
     return context
+
+
+_ANSWERED = frozenset({"token"})
+"""Sub-resources whose answer is the posted object with its status; of others it is a Success."""
 
 
 def _load_pair(context: ssl.SSLContext, cert_pem: bytes, key_pem: bytes) -> None:

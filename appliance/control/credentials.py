@@ -95,6 +95,10 @@ class Credentials:
         """The cluster's token."""
         return self.token_path.read_text().strip()
 
+    def service_account_key(self) -> bytes:
+        """The key that signs tokens of service accounts."""
+        return (self.tls / "service-account.key").read_bytes()
+
     def authorities(self) -> Authorities:
         """The CAs with their keys, for nodes that join."""
         server, client = (self.tls / name for name in ("server-ca", "client-ca"))

@@ -30,6 +30,7 @@ from appliance.node.pods.images import Images
 from appliance.node.pods.inputs import ApiInputs
 from appliance.node.pods.remembered import RememberedInputs
 from appliance.node.pods.reports import Reports
+from appliance.node.pods.tokens import PodTokens
 from appliance.node.pods.workers import Workers
 from appliance.node.register import Registrar
 from appliance.node.resources import HostFacts, host_facts
@@ -77,8 +78,9 @@ class Agent:
         self._informers = Informers(client, clock)
         self._reports = Reports(client, clock)
         self._desired = DesiredPods(options.data_dir)
+        self._tokens = PodTokens(client, clock, options.data_dir)
         self._inputs = RememberedInputs(
-            ApiInputs(client, self._informers.of(SERVICE)), options.data_dir
+            ApiInputs(client, self._informers.of(SERVICE), self._tokens), options.data_dir
         )
         self._snapshots: dict[str, Sequence[Pod]] = {}
         self._sources: list[Source] = []
@@ -236,6 +238,7 @@ class Agent:
             self._desired.save(wanted)
             self._reports.keep_only(frozenset(pod.metadata.uid for pod in wanted))
             self._inputs.forget_others(frozenset(pod.metadata.namespace for pod in wanted))
+            self._tokens.forget_others(frozenset(pod.metadata.uid for pod in wanted))
             if not silent:
                 await self._sweep_once(workers)
 

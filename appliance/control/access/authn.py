@@ -2,13 +2,13 @@
 
 Called once per request by `control.http.middleware`. A certificate has been checked against the
 client CA by TLS before it gets here; its subject is the user (CN) with groups (O), as upstream
-reads it. Tokens are static for now; tokens of service accounts come with RBAC.
+reads it. A token is a static one or a service account's.
 Bounded by: `_CERTIFICATES_KEPT` parsed certificates.
 """
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -16,6 +16,12 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from appliance.api.errors import Unauthorized
+from appliance.control.access.tokens.accounts import (
+    ISSUER,
+    AccountTokens,
+    Identified,
+    UnknownToken,
+)
 from appliance.control.registry.base import User
 
 AUTHENTICATED = "system:authenticated"
@@ -23,6 +29,7 @@ UNAUTHENTICATED = "system:unauthenticated"
 ANONYMOUS = User(name="system:anonymous", groups=(UNAUTHENTICATED,))
 
 _CERTIFICATES_KEPT = 512  # one per node and admin; parsing is cheap, so a miss is fine
+_NOBODYS = "invalid bearer token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class StaticToken:
 class Authenticator(Protocol):
     """Turns credentials into a user."""
 
-    def authenticate(self, authorization: str, certificate_der: bytes | None) -> User:
+    async def authenticate(self, authorization: str, certificate_der: bytes | None) -> User:
         """Name the user behind an Authorization header and a verified client certificate.
 
         Raises:
@@ -44,14 +51,25 @@ class Authenticator(Protocol):
         """
         ...
 
+    async def identify(self, token: str, audiences: Sequence[str]) -> Identified:
+        """Say whose a token is, for a review.
+
+        Raises:
+            UnknownToken: nobody's, or for others.
+        """
+        ...
+
 
 class CertificatesAndTokens:
-    """Client certificates first, then static bearer tokens, then anonymous."""
+    """Client certificates first, then bearer tokens, then anonymous."""
 
-    def __init__(self, tokens: Sequence[StaticToken] = ()) -> None:
+    def __init__(
+        self, tokens: Sequence[StaticToken] = (), accounts: AccountTokens | None = None
+    ) -> None:
         self._tokens = tuple(tokens)
+        self._accounts = accounts
 
-    def authenticate(self, authorization: str, certificate_der: bytes | None) -> User:
+    async def authenticate(self, authorization: str, certificate_der: bytes | None) -> User:
         """See `Authenticator`; a known certificate wins over a token, as upstream."""
         if certificate_der is not None:
             return user_of_certificate(certificate_der)
@@ -60,18 +78,36 @@ class CertificatesAndTokens:
         # An empty token or another scheme counts as no credentials at all, as upstream.
         if scheme.lower() != "bearer" or not token:
             return ANONYMOUS
-        return self._user_of_token(token)
+        try:
+            return (await self.identify(token, ())).user
+        except UnknownToken:
+            raise Unauthorized("Unauthorized") from None
 
-    def _user_of_token(self, token: str) -> User:
+    async def identify(self, token: str, audiences: Sequence[str]) -> Identified:
+        """See `Authenticator`."""
+        static = self._static(token)
+        if static is not None:
+            # These are for the API server alone.
+            meant = [a for a in audiences or (ISSUER,) if a == ISSUER]
+            if not meant:
+                raise UnknownToken(_NOBODYS)
+            return Identified(_authenticated(static), tuple(meant))
+        if self._accounts is None or not self._accounts.is_ours(token):
+            raise UnknownToken(_NOBODYS)
+        try:
+            found = await self._accounts.identify(token, audiences)
+        except UnknownToken as error:
+            raise UnknownToken(f"[{_NOBODYS}, {error}]") from error
+        return Identified(_authenticated(found.user), found.audiences)
+
+    def _static(self, token: str) -> User | None:
         given = token.encode()
         found: User | None = None
         # Every token is compared, always in full: the time taken tells nothing about any of them.
         for known in self._tokens:
             if hmac.compare_digest(known.token.encode(), given):
                 found = known.user
-        if found is None:
-            raise Unauthorized("Unauthorized")
-        return _authenticated(found)
+        return found
 
 
 @lru_cache(maxsize=_CERTIFICATES_KEPT)
@@ -92,4 +128,4 @@ def user_of_certificate(der: bytes) -> User:
 def _authenticated(user: User) -> User:
     if AUTHENTICATED in user.groups:
         return user
-    return User(name=user.name, groups=(*user.groups, AUTHENTICATED), uid=user.uid)
+    return replace(user, groups=(*user.groups, AUTHENTICATED))

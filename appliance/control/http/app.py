@@ -28,6 +28,7 @@ from appliance.control.http.resources import Resources, method_not_allowed, no_s
 from appliance.control.http.reviews import EXTRAS, Reviews
 from appliance.control.http.streams import Logs, NodeConnections
 from appliance.control.http.subresources import Subresources
+from appliance.control.http.tokens import DISCOVERY_PATH, KEYS_PATH, TokenDoor, no_tokens
 from appliance.control.http.upgrades import Upgrades
 from appliance.control.http.version import version_info
 from appliance.control.registry.base import Registry
@@ -62,6 +63,8 @@ class Parts:
     nodes: NodeConnections | None = None
     """How logs are fetched and streams joined; without it they answer with an error."""
     metrics: CollectorRegistry | None = None
+    tokens: TokenDoor | None = None
+    """Gives tokens of service accounts; without it there are none."""
     unguarded: Mapping[str, Handle] = field(default_factory=dict)
     """Further pages, which see for themselves who asks."""
 
@@ -108,6 +111,7 @@ def _routes(parts: Parts, metrics: Metrics, authorizer: Authorizer) -> Mapping[s
         registry=parts.registry,
         resources=resources,
         stream_logs=logs.handle,
+        token=parts.tokens.create if parts.tokens is not None else no_tokens,
         upgrade=Upgrades(registry=parts.registry, nodes=parts.nodes).handle,
     )
     reviews = Reviews(authorizer=authorizer, authenticator=parts.authenticator, clock=parts.clock)
@@ -123,6 +127,7 @@ def _routes(parts: Parts, metrics: Metrics, authorizer: Authorizer) -> Mapping[s
         "/apis/{rest:path}": api.handle,
         **checks,
         **parts.unguarded,
+        **(_issuer(parts.tokens) if parts.tokens is not None else {}),
         "/openapi/v2": _only_get(openapi.old),
         "/openapi/v3": _only_get(openapi.index),
         "/openapi/v3/{name:path}": _only_get(openapi.document),
@@ -130,6 +135,14 @@ def _routes(parts: Parts, metrics: Metrics, authorizer: Authorizer) -> Mapping[s
         "/version/": _version,
         "/metrics": _only_get(metrics.handle),
         "/": _index,
+    }
+
+
+def _issuer(tokens: TokenDoor) -> Mapping[str, Handle]:
+    return {
+        DISCOVERY_PATH: _only_get(tokens.discovery),
+        KEYS_PATH: _only_get(tokens.keys),
+        f"{KEYS_PATH}/": _only_get(tokens.keys),
     }
 
 

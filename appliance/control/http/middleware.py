@@ -14,6 +14,7 @@ import structlog
 from appliance.api.errors import ApiError, Details, TooManyRequests
 from appliance.control.access.attributes import Attributes, Authorizer, forbidden
 from appliance.control.access.authn import ANONYMOUS, Authenticator
+from appliance.control.access.impersonation import impersonated, read_wish
 from appliance.control.http.exchange import Exchange, Receive, Scope, Send, serve
 from appliance.control.http.metrics import Metrics
 from appliance.control.http.params import parse_params
@@ -115,10 +116,13 @@ class Guard:
         await self._app(scope, receive, send)
 
     async def _check(self, exchange: Exchange) -> None:
-        exchange.user = self._authenticator.authenticate(
+        exchange.user = await self._authenticator.authenticate(
             exchange.header(b"authorization"), certificate_of(exchange.scope)
         )
         asked = exchange.target.attributes()
+        wish = read_wish(exchange.scope["headers"])
+        if wish is not None:
+            exchange.user = await impersonated(exchange.user, wish, asked, self._authorizer)
 
         async def authorize(verb: str) -> None:
             await self._authorize(exchange.user, replace(asked, verb=verb))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.api import codec, faults
-from appliance.api.errors import BadRequest, Cause, Details, Invalid, Unauthorized
+from appliance.api.errors import BadRequest, Cause, Details, Invalid
 from appliance.api.kinds.authentication.reviews import (
     SelfSubjectReview,
     SelfSubjectReviewStatus,
@@ -27,14 +27,17 @@ from appliance.api.kinds.authorization.reviews import (
 )
 from appliance.control.access.attributes import Attributes, Authorizer
 from appliance.control.access.authn import Authenticator
+from appliance.control.access.tokens.accounts import UnknownToken
 from appliance.control.http.bodies import Expected, decode_object
 from appliance.control.http.discovery import Extra
 from appliance.control.http.exchange import Exchange
+from appliance.control.http.managers import note_manager
 from appliance.control.http.resources import begin_write, method_not_allowed
 from appliance.control.registry.base import User
 from appliance.kit import jsonio
 from appliance.kit.clock import Clock, rfc3339
 
+_WITHOUT_MANAGERS = {"SelfSubjectReview", "SelfSubjectRulesReview"}
 _AUTHZ, _AUTHN = "authorization.k8s.io", "authentication.k8s.io"
 
 
@@ -77,7 +80,9 @@ class Reviews:
 
     async def my_access(self, exchange: Exchange) -> None:
         """Answer: may I?"""
-        review = await _read(exchange, SelfSubjectAccessReview, "SelfSubjectAccessReview", _AUTHZ)
+        review = await self._read(
+            exchange, SelfSubjectAccessReview, "SelfSubjectAccessReview", _AUTHZ
+        )
         asked = _attributes(review.spec)
         await self._judge(review, exchange.user, asked)
         await _answer(exchange, review)
@@ -86,7 +91,7 @@ class Reviews:
         """Answer: may somebody? The local form may ask about its own namespace only."""
         local = exchange.target.resource.startswith("local")
         name = "LocalSubjectAccessReview" if local else "SubjectAccessReview"
-        review = await _read(exchange, SubjectAccessReview, name, _AUTHZ)
+        review = await self._read(exchange, SubjectAccessReview, name, _AUTHZ)
         spec = review.spec
         asked = _attributes(spec)
         causes: list[Cause] = []
@@ -101,9 +106,22 @@ class Reviews:
                 causes.append(faults.wrong(path, asked.namespace, why))
         if causes:
             raise _invalid(causes)
-        user = User(name=spec.user, groups=tuple(spec.groups), uid=spec.uid)
+        extra = {name: tuple(values) for name, values in spec.extra.items()}
+        user = User(name=spec.user, groups=tuple(spec.groups), uid=spec.uid, extra=extra)
         await self._judge(review, user, asked)
         await _answer(exchange, review)
+
+    async def _read(self, exchange: Exchange, struct: Any, kind: str, group: str) -> Any:
+        if exchange.target.verb != "create" or exchange.target.name:
+            raise method_not_allowed()
+        call = begin_write(exchange, "CreateOptions")
+        expected = Expected(struct, kind, f"{group}/v1")
+        raw = await exchange.body()
+        review = decode_object(expected, raw, exchange.header(b"content-type"), call)
+        review.kind, review.apiVersion = kind, f"{group}/v1"
+        if kind not in _WITHOUT_MANAGERS:
+            note_manager(review, call, now=self.clock.wall())
+        return review
 
     async def _judge(self, review: Any, user: User, asked: Attributes) -> None:
         decision = await self.authorizer.decide(user, asked)
@@ -111,7 +129,9 @@ class Reviews:
 
     async def my_rules(self, exchange: Exchange) -> None:
         """List what I may do."""
-        review = await _read(exchange, SelfSubjectRulesReview, "SelfSubjectRulesReview", _AUTHZ)
+        review = await self._read(
+            exchange, SelfSubjectRulesReview, "SelfSubjectRulesReview", _AUTHZ
+        )
         namespace = review.spec.namespace
         if not namespace:
             raise BadRequest("no namespace on request")
@@ -137,27 +157,30 @@ class Reviews:
 
     async def who_am_i(self, exchange: Exchange) -> None:
         """Say who is asking."""
-        review = await _read(exchange, SelfSubjectReview, "SelfSubjectReview", _AUTHN)
+        review = await self._read(exchange, SelfSubjectReview, "SelfSubjectReview", _AUTHN)
         review.metadata.creationTimestamp = rfc3339(self.clock.wall())
         review.status = SelfSubjectReviewStatus(userInfo=_user_info(exchange.user))
         await _answer(exchange, review)
 
     async def whose_token(self, exchange: Exchange) -> None:
         """Say whose a token is."""
-        review = await _read(exchange, TokenReview, "TokenReview", _AUTHN)
+        review = await self._read(exchange, TokenReview, "TokenReview", _AUTHN)
         if not review.spec.token:
             raise BadRequest("token is required for TokenReview in authentication")
         try:
-            user = self.authenticator.authenticate(f"Bearer {review.spec.token}", None)
-        except Unauthorized:
-            review.status = TokenReviewStatus(error="invalid bearer token")
+            found = await self.authenticator.identify(review.spec.token, review.spec.audiences)
+        except UnknownToken as error:
+            review.status = TokenReviewStatus(error=str(error))
         else:
-            review.status = TokenReviewStatus(authenticated=True, user=_user_info(user))
+            review.status = TokenReviewStatus(
+                authenticated=True, user=_user_info(found.user), audiences=list(found.audiences)
+            )
         await _answer(exchange, review)
 
 
 def _user_info(user: User) -> UserInfo:
-    return UserInfo(username=user.name, uid=user.uid, groups=list(user.groups))
+    extra = {name: list(values) for name, values in user.extra.items()}
+    return UserInfo(username=user.name, uid=user.uid, groups=list(user.groups), extra=extra)
 
 
 _Handle = Callable[[Reviews, Exchange], Awaitable[None]]
@@ -169,17 +192,6 @@ _BY_RESOURCE: dict[tuple[str, str], _Handle] = {
     (_AUTHN, "selfsubjectreviews"): Reviews.who_am_i,
     (_AUTHN, "tokenreviews"): Reviews.whose_token,
 }
-
-
-async def _read(exchange: Exchange, struct: Any, kind: str, group: str) -> Any:
-    if exchange.target.verb != "create" or exchange.target.name:
-        raise method_not_allowed()
-    call = begin_write(exchange, "CreateOptions")
-    expected = Expected(struct, kind, f"{group}/v1")
-    raw = await exchange.body()
-    review = decode_object(expected, raw, exchange.header(b"content-type"), call)
-    review.kind, review.apiVersion = kind, f"{group}/v1"
-    return review
 
 
 async def _answer(exchange: Exchange, review: Any) -> None:

@@ -53,6 +53,8 @@ class Subresources:
     registry: Registry
     resources: Resources
     stream_logs: Stream
+    token: Stream
+    """Gives a token of a service account."""
     upgrade: Stream
     """Answers exec, attach and portforward."""
 
@@ -69,6 +71,8 @@ class Subresources:
             await self.stream_logs(exchange)
         elif found.name in {"exec", "attach", "portforward"}:
             await self.upgrade(exchange)
+        elif found.name == "token":
+            await self.token(exchange)
         elif found.name == "scale":
             await self._scale(exchange, kind)
         elif found.name in {"binding", "eviction"}:

@@ -16,6 +16,7 @@ from appliance.api.kinds.core.secret import SECRET, Secret
 from appliance.api.kinds.core.service import Service
 from appliance.client.base import Client
 from appliance.client.informer import Informer
+from appliance.node.pods.tokens import PodTokens
 
 
 class Inputs(Protocol):
@@ -45,9 +46,10 @@ class Inputs(Protocol):
 class ApiInputs:
     """`Inputs` from the API, Services out of a cache."""
 
-    def __init__(self, client: Client, services: Informer[Service]) -> None:
+    def __init__(self, client: Client, services: Informer[Service], tokens: PodTokens) -> None:
         self._client = client
         self._services = services
+        self._tokens = tokens
 
     async def config_map(self, namespace: str, name: str) -> ConfigMap | None:
         """Read it now: it must be newer than the pod that names it."""
@@ -71,9 +73,9 @@ class ApiInputs:
         """Whether the first list is in the cache."""
         return self._services.synced
 
-    async def tokens(self, pod: Pod) -> Mapping[str, str]:  # noqa: ARG002
-        """None yet: the API has no token endpoint; the volume's token file is left out."""
-        return {}
+    async def tokens(self, pod: Pod) -> Mapping[str, str]:
+        """Those that it has, or new ones where their time is nearly over."""
+        return await self._tokens.of(pod)
 
 
 async def gather_config_maps(

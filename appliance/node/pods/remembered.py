@@ -73,7 +73,7 @@ class RememberedInputs:
         return self._inner.services_known()
 
     async def tokens(self, pod: Pod) -> Mapping[str, str]:
-        """Tokens are not kept here: the volume has the last ones."""
+        """Tokens keep themselves: see `tokens`."""
         return await self._inner.tokens(pod)
 
     def forget_others(self, namespaces: frozenset[str]) -> None:

@@ -77,8 +77,8 @@ def _projection(pod: Pod, source: VolumeProjection, materials: Materials, mode: 
     if source.serviceAccountToken is not None:
         wanted = source.serviceAccountToken
         token = materials.tokens.get(wanted.audience)
-        # Without a token the file is left out: clients then say that they have no credentials,
-        # which is true, instead of sending an empty one.
+        # A pod without an account, from a manifest of the node, has none: its clients then say
+        # that they have no credentials, which is true, instead of sending an empty one.
         return {} if token is None else {wanted.path: File(token.encode(), mode)}
     return {}
 

@@ -15,6 +15,7 @@ class UserInfo(Message):
     username: Annotated[str, F(1, "Name, unique among users.")] = ""
     uid: Annotated[str, F(2, "Tells users of the same name apart over time.")] = ""
     groups: Annotated[list[str], F(3, "Groups that the user is in.", list_type="atomic")] = []
+    extra: Annotated[dict[str, list[str]], F(4, "Further facts about the user.")] = {}
 
 
 class SelfSubjectReviewStatus(Message):

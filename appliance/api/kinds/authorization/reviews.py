@@ -40,6 +40,7 @@ class SubjectAccessReviewSpec(SelfSubjectAccessReviewSpec):
 
     user: Annotated[str, F(3, "Name of the user.")] = ""
     groups: Annotated[list[str], F(4, "Groups of the user.", list_type="atomic")] = []
+    extra: Annotated[dict[str, list[str]], F(5, "Further facts about the user.")] = {}
     uid: Annotated[str, F(6, "UID of the user.")] = ""
 
 

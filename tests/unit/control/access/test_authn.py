@@ -20,25 +20,25 @@ def certificate(name: str, *groups: str) -> bytes:
     return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
 
 
-def test_a_certificate_names_user_and_groups() -> None:
-    user = AUTHENTICATOR.authenticate("", certificate("system:node:n1", "system:nodes"))
+async def test_a_certificate_names_user_and_groups() -> None:
+    user = await AUTHENTICATOR.authenticate("", certificate("system:node:n1", "system:nodes"))
     assert user.name == "system:node:n1"
     assert user.groups == ("system:nodes", "system:authenticated")
 
 
-def test_a_token_stands_for_its_user() -> None:
-    user = AUTHENTICATOR.authenticate("Bearer s3cret", None)
+async def test_a_token_stands_for_its_user() -> None:
+    user = await AUTHENTICATOR.authenticate("Bearer s3cret", None)
     assert (user.name, user.groups) == ("admin", ("system:masters", "system:authenticated"))
 
 
-def test_an_unknown_token_is_refused_and_not_taken_for_nobody() -> None:
+async def test_an_unknown_token_is_refused_and_not_taken_for_nobody() -> None:
     with pytest.raises(Unauthorized, match="Unauthorized"):
-        AUTHENTICATOR.authenticate("Bearer wrong", None)
+        await AUTHENTICATOR.authenticate("Bearer wrong", None)
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi"])
-def test_without_credentials_one_is_anonymous(header: str) -> None:
-    assert AUTHENTICATOR.authenticate(header, None) is ANONYMOUS
+async def test_without_credentials_one_is_anonymous(header: str) -> None:
+    assert await AUTHENTICATOR.authenticate(header, None) is ANONYMOUS
 
 
 def test_a_token_is_not_shown_in_logs() -> None:

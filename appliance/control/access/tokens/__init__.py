@@ -1,0 +1,1 @@
+"""Tokens of service accounts: made on request, recognised at each."""
