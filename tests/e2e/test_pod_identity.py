@@ -15,7 +15,11 @@ from tests.lab.cluster import Cluster, eventually
 
 IMAGE = "appliance.local/e2e-api-caller:1"
 SCRIPT = """
-import json, os, ssl, urllib.error, urllib.request
+import json
+import os
+import ssl
+import urllib.error
+import urllib.request
 
 folder = "/var/run/secrets/kubernetes.io/serviceaccount"
 token = open(folder + "/token").read()
