@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from appliance.proxy.table import Endpoint
 
-_MAX_CLIENTS = 10_000  # affinities kept; past it all are forgotten, which only costs stickiness
+_MAX_CLIENTS = 10_000  # affinities kept; past it the one that was idle longest is forgotten
 
 
 @dataclass(slots=True)
@@ -27,14 +27,21 @@ class Balancer:
         if not self.endpoints:
             return None
         if self.affinity_s:
-            known = self._clients.get(client)
+            known = self._clients.pop(client, None)
             if known is not None and now - known[1] < self.affinity_s:
-                self._clients[client] = (known[0], now)
-                return known[0]
+                return self._keep(client, known[0], now)
         chosen = self.endpoints[self._next % len(self.endpoints)]
         self._next += 1
-        if self.affinity_s:
-            if len(self._clients) >= _MAX_CLIENTS:
-                self._clients.clear()
-            self._clients[client] = (chosen, now)
-        return chosen
+        return self._keep(client, chosen, now) if self.affinity_s else chosen
+
+    def failed(self, client: str, endpoint: Endpoint) -> None:
+        """An endpoint did not answer: the client's next connection goes elsewhere."""
+        if self._clients.get(client, (None, 0.0))[0] == endpoint:
+            del self._clients[client]
+
+    def _keep(self, client: str, endpoint: Endpoint, now: float) -> Endpoint:
+        """Remember it as the newest; the dictionary's order is that of use."""
+        if len(self._clients) >= _MAX_CLIENTS:
+            del self._clients[next(iter(self._clients))]
+        self._clients[client] = (endpoint, now)
+        return endpoint

@@ -29,6 +29,9 @@ while True:
 """
 
 
+_BRIDGE_MAC = "02:0a:2a:00:00:01"
+
+
 def sh(*argv: str) -> str:
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
@@ -61,7 +64,9 @@ class Lab:
         self._namespaces: list[str] = []
         self._servers: list[subprocess.Popen[str]] = []
         self.node = self._namespace("node")
-        self._in(self.node, "ip", "link", "add", "br0", "type", "bridge")
+        # An address of its own: otherwise it takes the lowest of its ports', and a new pod makes
+        # the others' neighbour tables wrong for seconds.
+        self._in(self.node, "ip", "link", "add", "br0", "address", _BRIDGE_MAC, "type", "bridge")
         self._in(self.node, "ip", "addr", "add", f"{network}.1/24", "dev", "br0")
         self._in(self.node, "ip", "link", "set", "br0", "up")
         self._in(self.node, "sysctl", "-qw", "net.ipv4.ip_forward=1")

@@ -12,15 +12,17 @@ service took 62 to 82 s to load 10,000 services where flat maps took 2 s.
     nodeends   0 . tcp . 30080                       : 10.42.0.5 . 8080
     refused    10.43.0.7 . tcp . 80                  (a port without endpoints)
     hairpins   10.42.0.5 . 10.42.0.5                 (a pod that reaches itself by its service)
+    sticky     10.43.0.9 . tcp . 80                  : goto stick_10800     (client affinity)
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from appliance.proxy.backends.nft_affinity import Stuck
 from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
 
-MAPS = ("services", "endpoints", "nodeports", "nodeends")
+MAPS = ("services", "endpoints", "nodeports", "nodeends", "sticky", "sticky_nodeports")
 SETS = ("refused", "refused_nodeports", "hairpins")
 
 
@@ -32,6 +34,8 @@ class Elements:
         default_factory=lambda: {name: {} for name in (*MAPS, *SETS)}
     )
     chains: set[str] = field(default_factory=set)
+    stuck: Stuck = frozenset()
+    """What clients of services with affinity may stick to."""
 
 
 def elements(table: ServiceTable) -> Elements:
@@ -49,6 +53,7 @@ def elements(table: ServiceTable) -> Elements:
             _node_port(made, port, outside)
         for endpoint in usable:
             made.of["hairpins"][f"{endpoint.address} . {endpoint.address}"] = ""
+    made.stuck = frozenset(_stuck(made))
     return made
 
 
@@ -60,6 +65,7 @@ def _address(made: Elements, port: ServicePort, address: str, to: list[Endpoint]
     chain = _chain(made, "", port, len(to))
     made.of["services"][key] = f"goto {chain}"
     _slots(made.of["endpoints"], key, to)
+    _stick(made, "sticky", key, port)
 
 
 def _node_port(made: Elements, port: ServicePort, to: list[Endpoint]) -> None:
@@ -73,6 +79,7 @@ def _node_port(made: Elements, port: ServicePort, to: list[Endpoint]) -> None:
     chain = _chain(made, prefix, port, len(to))
     made.of["nodeports"][key] = f"goto {chain}"
     _slots(made.of["nodeends"], key, to)
+    _stick(made, "sticky_nodeports", key, port)
 
 
 def _chain(made: Elements, prefix: str, port: ServicePort, slots: int) -> str:
@@ -84,6 +91,21 @@ def _chain(made: Elements, prefix: str, port: ServicePort, slots: int) -> str:
 def _slots(target: dict[str, str], key: str, to: Iterable[Endpoint]) -> None:
     for slot, endpoint in enumerate(to):
         target[f"{slot} . {key}"] = f"{endpoint.address} . {endpoint.port}"
+
+
+def _stick(made: Elements, kind: str, key: str, port: ServicePort) -> None:
+    if port.affinity_s:
+        chain = f"stick_{port.affinity_s}"
+        made.chains.add(chain)
+        made.of[kind][key] = f"goto {chain}"
+
+
+def _stuck(made: Elements) -> Iterable[tuple[str, str]]:
+    for sticky, ends in (("sticky", "endpoints"), ("sticky_nodeports", "nodeends")):
+        if keys := made.of[sticky]:
+            for slot, endpoint in made.of[ends].items():
+                if (key := slot.partition(" . ")[2]) in keys:
+                    yield key, endpoint
 
 
 def _is_v4(address: str) -> bool:

@@ -6,6 +6,7 @@ One call's text is one transaction of the kernel: packets see the old table or t
 import re
 from collections.abc import Iterable, Mapping
 
+from appliance.proxy.backends.nft_affinity import CLIENTS_MAX
 from appliance.proxy.backends.nft_elements import MAPS, SETS, Elements
 
 MASQUERADE_BIT = "0x4000"  # the bit kube-proxy uses, so that other tools know to leave it alone
@@ -19,6 +20,8 @@ _TYPES = {
     "endpoints": f"{_SLOT} . ip daddr . meta l4proto . th dport : ip daddr . tcp dport",
     "nodeports": "type inet_proto . inet_service : verdict",
     "nodeends": f"{_SLOT} . meta l4proto . th dport : ip daddr . tcp dport",
+    "sticky": "type ipv4_addr . inet_proto . inet_service : verdict",
+    "sticky_nodeports": "type inet_proto . inet_service : verdict",
     "refused": "type ipv4_addr . inet_proto . inet_service",
     "refused_nodeports": "type inet_proto . inet_service",
     "hairpins": "type ipv4_addr . ipv4_addr",
@@ -36,6 +39,34 @@ _REFUSE_CHAIN = """
     reject
   }"""
 
+_PROTOCOLS = ("tcp", "udp", "sctp")
+# Where a new connection went is known after it was sent on: then it is learned, for as long as the
+# service says. A client that is known already is sent where the map says, and its time starts anew.
+_LEARN = "".join(
+    f"\n    meta l4proto {protocol} {key} . ct original proto-dst vmap @{kind}"
+    for kind, key in (
+        ("sticky", "ct original ip daddr . meta l4proto"),
+        ("sticky_nodeports", "meta l4proto"),
+    )
+    for protocol in _PROTOCOLS
+)
+_AFFINITY = f"""
+  map affinity {{
+    type ipv4_addr . ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service;
+    size {CLIENTS_MAX}; flags dynamic,timeout;
+  }}"""
+_LEARN_CHAINS = f"""
+  chain learn {{{_LEARN}
+  }}
+  chain learn_output {{
+    type filter hook postrouting priority -150; policy accept;
+    ct state new ct status dnat jump learn
+  }}
+  chain learn_input {{
+    type filter hook input priority -150; policy accept;
+    ct state new ct status dnat jump learn
+  }}"""
+
 
 def whole(table: str, wanted: Elements) -> str:
     """Text that replaces our table, whatever was in it, in one transaction."""
@@ -43,12 +74,12 @@ def whole(table: str, wanted: Elements) -> str:
         [f"  map {name} {{ {_TYPES[name]}; }}" for name in MAPS]
         + [f"  set {name} {{ {_TYPES[name]}; }}" for name in SETS]
     )
-    chains = "\n".join(_balancer(name) for name in sorted(wanted.chains))
+    chains = "\n".join(_chain(name) for name in sorted(wanted.chains))
     return f"""table ip {table}
 delete table ip {table}
 table ip {table} {{
-{named}
-{chains}{_REFUSE_CHAIN}
+{named}{_AFFINITY}
+{chains}{_REFUSE_CHAIN}{_LEARN_CHAINS}
   chain guard {{
     type filter hook prerouting priority -150; policy accept;
     iifname != "lo" ip daddr 127.0.0.0/8 drop
@@ -87,7 +118,7 @@ def change(table: str, old: Elements, new: Elements) -> str:
     gone = {n: {k: v for k, v in old.of[n].items() if new.of[n].get(k) != v} for n in old.of}
     come = {n: {k: v for k, v in new.of[n].items() if old.of[n].get(k) != v} for n in new.of}
     chains = [
-        f"table ip {table} {{\n{_balancer(name)}\n}}" for name in sorted(new.chains - old.chains)
+        f"table ip {table} {{\n{_chain(name)}\n}}" for name in sorted(new.chains - old.chains)
     ]
     deletes = [
         f"delete element ip {table} {name} {{ {', '.join(part)} }}"
@@ -98,23 +129,41 @@ def change(table: str, old: Elements, new: Elements) -> str:
     return "\n".join(p for p in parts if p)
 
 
-def _balancer(name: str) -> str:
-    found = re.fullmatch(r"(np_|local_)?(lb|aff)_(\d+)", name)
+def _chain(name: str) -> str:
+    """Text of a chain whose name says all: `lb_3`, `np_aff_3`, `stick_10800`."""
+    found = re.fullmatch(r"(?:(np_|local_)?(lb|aff)|(stick))_(\d+)", name)
     if found is None:
-        raise ValueError(f"{name} is not a balancing chain")
-    prefix, how, count = found[1] or "", found[2], found[3]
-    pick = f"numgen random mod {count}" if how == "lb" else f"jhash ip saddr mod {count}"
-    key = (
-        "meta l4proto . th dport map @nodeends"
-        if prefix
-        else ("ip daddr . meta l4proto . th dport map @endpoints")
-    )
+        raise ValueError(f"{name} is not one of our chains")
+    prefix, how, stick, count = found[1] or "", found[2], found[3], int(found[4])
+    if stick:
+        return f"  chain {name} {{{_learning(count)}\n  }}"
     mark = f"\n    meta mark set meta mark | {MASQUERADE_BIT}" if prefix == "np_" else ""
-    rules = "".join(
-        f"\n    meta l4proto {proto} dnat ip to {pick} . {key.replace('th dport', dport)}"
-        for proto, dport in (("tcp", "tcp dport"), ("udp", "udp dport"), ("sctp", "sctp dport"))
+    known = _sending("ip saddr . ip daddr . meta l4proto . th dport map @affinity")
+    return f"""  chain {name} {{{mark}{known if how == "aff" else ""}{_picking(prefix, count)}
+  }}"""
+
+
+def _picking(prefix: str, count: int) -> str:
+    key = "meta l4proto . th dport map @nodeends"
+    if not prefix:
+        key = "ip daddr . meta l4proto . th dport map @endpoints"
+    return _sending(f"numgen random mod {count} . {key}")
+
+
+def _sending(to: str) -> str:
+    return "".join(
+        f"\n    meta l4proto {name} dnat ip to {to.replace('th dport', f'{name} dport')}"
+        for name in _PROTOCOLS
     )
-    return f"  chain {name} {{{mark}{rules}\n  }}"
+
+
+def _learning(timeout_s: int) -> str:
+    key = "ct original ip saddr . ct original ip daddr . meta l4proto . ct original proto-dst"
+    return "".join(
+        f"\n    meta l4proto {name} update @affinity "
+        f"{{ {key} timeout {timeout_s}s : ip daddr . {name} dport }}"
+        for name in _PROTOCOLS
+    )
 
 
 def _adds(table: str, items: Mapping[str, Mapping[str, str]]) -> str:

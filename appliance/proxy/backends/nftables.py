@@ -11,6 +11,7 @@ import structlog
 
 from appliance.kit.nftables import Nft, NftError, NftMissing
 from appliance.proxy.backends.base import BackendFault
+from appliance.proxy.backends.nft_affinity import Stick, forget, read, remember
 from appliance.proxy.backends.nft_elements import Elements, elements
 from appliance.proxy.backends.nft_rules import change, whole
 from appliance.proxy.table import ServiceTable
@@ -57,10 +58,23 @@ class NftablesBackend:
             except NftError as refused:
                 log.warning("service rules drifted and are loaded anew", why=str(refused))
             else:
+                gone = self._applied.stuck - wanted.stuck
                 self._applied = _with_chains(wanted, self._applied)
+                # After the change, so that nobody sticks to what is gone meanwhile.
+                if gone and (stale := [s for s in self._sticks() if not s.fits(wanted.stuck)]):
+                    self._run(forget(self._table, stale))
                 return
-        self._run(whole(self._table, wanted))
+        kept = [s for s in self._sticks() if s.fits(wanted.stuck)]
+        self._run(f"{whole(self._table, wanted)}\n{remember(self._table, kept)}")
         self._applied = wanted
+
+    def _sticks(self) -> list[Stick]:
+        """What the kernel has learned; nothing if our table is not there."""
+        names = {"family": "ip", "table": self._table, "name": "affinity"}
+        try:
+            return list(read(self._nft.run_json([{"list": {"map": names}}])))
+        except NftError:
+            return []
 
     def _run(self, text: str) -> None:
         try:
@@ -71,4 +85,4 @@ class NftablesBackend:
 
 def _with_chains(wanted: Elements, before: Elements) -> Elements:
     """Remember the chains that are still there, so that they are not made twice."""
-    return Elements(of=wanted.of, chains=wanted.chains | before.chains)
+    return Elements(of=wanted.of, chains=wanted.chains | before.chains, stuck=wanted.stuck)

@@ -91,6 +91,7 @@ class TcpRelay:
                         endpoint.address, endpoint.port, limit=_CHUNK
                     )
             except (OSError, TimeoutError):
+                self._balancer.failed(client, endpoint)
                 log.info("endpoint does not answer", address=endpoint.address, port=endpoint.port)
         return None
 

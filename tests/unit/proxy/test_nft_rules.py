@@ -1,3 +1,4 @@
+from appliance.proxy.backends.nft_affinity import forget, read, remember
 from appliance.proxy.backends.nft_elements import elements
 from appliance.proxy.backends.nft_rules import change, whole
 from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
@@ -62,11 +63,39 @@ def test_one_more_endpoint_is_a_handful_of_elements() -> None:
     assert "chain lb_2" in text
 
 
-def test_affinity_hashes_the_client() -> None:
-    made = elements(table(port("10.42.0.5", "10.42.0.6", affinity_s=60)))
-    text = whole("t", made)
-    assert "jhash ip saddr mod 2" in text
-    assert "numgen random mod 2 ." not in text
+def test_affinity_is_looked_up_first_and_learned_for_as_long_as_the_service_says() -> None:
+    made = elements(table(port("10.42.0.5", "10.42.0.6", affinity_s=60, node_port=30080)))
+    assert made.of["services"] == {"10.43.0.9 . tcp . 80": "goto aff_2"}
+    assert made.of["sticky"] == {"10.43.0.9 . tcp . 80": "goto stick_60"}
+    assert made.of["sticky_nodeports"] == {"tcp . 30080": "goto stick_60"}
+    chain = whole("t", made).partition("chain aff_2 {")[2].partition("}")[0]
+    assert chain.index("map @affinity") < chain.index("numgen random mod 2")
+    assert "timeout 60s" in whole("t", made).partition("chain stick_60 {")[2].partition("}\n")[0]
+
+
+def test_a_client_may_stick_to_what_is_an_endpoint_still() -> None:
+    stuck = elements(table(port("10.42.0.5", affinity_s=60, node_port=30080))).stuck
+    listed = [{"metainfo": {}}, {"map": {"elem": [
+        learned("10.0.0.1", "10.43.0.9", 80, "10.42.0.5"),
+        learned("10.0.0.2", "10.43.0.9", 80, "10.42.0.6"),
+        learned("10.0.0.3", "192.0.2.7", 30080, "10.42.0.5"),
+        learned("10.0.0.4", "192.0.2.7", 30081, "10.42.0.5"),
+    ]}}]  # fmt: skip
+    sticks = list(read(listed))
+    assert [s.client for s in sticks if s.fits(stuck)] == ["10.0.0.1", "10.0.0.3"]
+    assert forget("t", sticks[1:2]) == (
+        "delete element ip t affinity { 10.0.0.2 . 10.43.0.9 . tcp . 80 }"
+    )
+    assert remember("t", sticks[:1]) == (
+        "add element ip t affinity { 10.0.0.1 . 10.43.0.9 . tcp . 80 timeout 60s expires 40s"
+        " : 10.42.0.5 . 8080 }"
+    )
+
+
+def learned(client: str, address: str, number: int, endpoint: str) -> list[object]:
+    """An element as libnftables lists it."""
+    key = {"val": {"concat": [client, address, 6, number]}, "timeout": 60, "expires": 40}
+    return [{"elem": key}, {"concat": [endpoint, 8080]}]
 
 
 def test_only_ipv4_goes_into_the_ipv4_table() -> None:
