@@ -17,8 +17,17 @@ if TYPE_CHECKING:
     from appliance.testing.cluster import ApplianceCluster, Node
     from appliance.testing.container import ApplianceContainer
     from appliance.testing.node import NodeFailed
+    from appliance.testing.nodeimage.script import python_image
 
-__all__ = ["Api", "ApiFault", "ApplianceCluster", "ApplianceContainer", "Node", "NodeFailed"]
+__all__ = [
+    "Api",
+    "ApiFault",
+    "ApplianceCluster",
+    "ApplianceContainer",
+    "Node",
+    "NodeFailed",
+    "python_image",
+]
 
 _PLACES = {
     "Api": "api",
@@ -27,6 +36,7 @@ _PLACES = {
     "ApplianceContainer": "container",
     "Node": "cluster",
     "NodeFailed": "node",
+    "python_image": "nodeimage.script",
 }
 
 

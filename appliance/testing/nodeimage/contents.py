@@ -88,7 +88,7 @@ def describe(engine: Engine) -> Node:
         NotHere: the engine or a library is not on this host.
     """
     node = Node(engine)
-    _python(node)
+    python(node)
     _packages(node)
     _engine(node)
     for tool in _TOOLS:
@@ -96,6 +96,8 @@ def describe(engine: Engine) -> Node:
             node.add(Path(path), f"/usr/bin/{tool}", binary=True)
         elif tool in _NEEDED_TOOLS:
             raise NotHere(f"there is no {tool} on this host, and nodes need it")
+    node.root["/bin/sh"] = node.root["/usr/bin/sh"]
+    node.root.setdefault(PYTHON, Link(str(_interpreter())))
     node.add(_loaded(_LINK_RULES), binary=True)
     if _CERTIFICATES.exists():
         node.add(_CERTIFICATES)
@@ -107,15 +109,12 @@ def describe(engine: Engine) -> Node:
 
 async def complete(node: Node) -> Root:
     """The whole root: with the libraries that its programs need."""
-    home = Path(sys.base_prefix)
     inside = {path.parent for path in node.binaries}
     found = await libraries(node.binaries)
     for library in found:
         if library.parent.resolve() in inside and library.is_relative_to(_site()):
             continue  # lies beside its user, in a package that is copied whole
         node.root.setdefault(str(library), library.resolve())
-    node.root["/bin/sh"] = node.root["/usr/bin/sh"]
-    node.root.setdefault(PYTHON, Link(str(home / "bin" / _interpreter().name)))
     return node.root
 
 
@@ -135,7 +134,8 @@ def installed_engine() -> Engine:
     )
 
 
-def _python(node: Node) -> None:
+def python(node: Node) -> None:
+    """Put this interpreter and its standard library in."""
     paths = sysconfig.get_paths()
     for standard in {Path(paths["stdlib"]), Path(paths["platstdlib"])}:
         for path in _files_under(standard):

@@ -7,8 +7,9 @@ import tarfile
 from pathlib import Path
 
 from appliance.node.images.archive import File, Link
-from appliance.testing.nodeimage.build import key, pack, write
+from appliance.testing.nodeimage.build import key
 from appliance.testing.nodeimage.contents import Node, required
+from appliance.testing.nodeimage.layer import pack, write
 
 
 def test_the_package_and_what_it_requires_are_found_extras_left_out() -> None:
@@ -37,13 +38,14 @@ def test_an_archive_tells_engines_what_its_layer_is(tmp_path: Path) -> None:
     source.chmod(0o750)
     layer, archive = io.BytesIO(), io.BytesIO()
     write({"/usr/bin/run": source, "/tmp/.keep": File(b""), "/bin/r": Link("../run")}, layer)
-    pack("appliance.local/node:x", layer, archive)
+    pack("appliance.local/node:x", layer, archive, config={"Entrypoint": ["/bin/r"]})
     archive.seek(0)
     with tarfile.open(fileobj=archive) as tar:
         manifest = json.load(tar.extractfile("manifest.json"))[0]
         image = json.load(tar.extractfile(manifest["Config"]))
         content = tar.extractfile(manifest["Layers"][0]).read()
     assert manifest["RepoTags"] == ["appliance.local/node:x"]
+    assert image["config"] == {"Entrypoint": ["/bin/r"]}
     assert image["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(content).hexdigest()}"]
     with tarfile.open(fileobj=io.BytesIO(content)) as root:
         assert root.getmember("usr/bin/run").mode == 0o754
