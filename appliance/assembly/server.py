@@ -16,6 +16,7 @@ import structlog
 from appliance.assembly.loops import make_loops
 from appliance.assembly.place import Place, find_place
 from appliance.assembly.store import etcd_face, store_folder
+from appliance.assembly.upkeep.doors import NODE_LEASES
 from appliance.client.base import Client
 from appliance.client.kubeconfig import Access, write_kubeconfig
 from appliance.config.schema import Config
@@ -44,8 +45,8 @@ from appliance.store.sql.store import SqlStore
 
 log = structlog.get_logger(__name__)
 
-NODE_LEASES = b"/registry/leases/kube-node-lease/"
-"""Heartbeats live in memory only: an idle cluster writes nothing to disk."""
+_MAX_TXN_OPS = 10_000
+"""More than etcd's 128: a whole namespace comes back in one transaction."""
 MASTERS = ("system:masters",)
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane=true"
 """Label of the server's own node; `kubectl get nodes` shows it as the role."""
@@ -58,7 +59,11 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
     place = find_place(config)
     credentials = _credentials(config, place, clock)
     async with AsyncExitStack() as stack:
-        options = StoreOptions(ephemeral_prefixes=(NODE_LEASES,))
+        options = StoreOptions(
+            ephemeral_prefixes=(NODE_LEASES,),
+            max_txn_ops=_MAX_TXN_OPS,
+            retain_s=config.history_retention,
+        )
         store = await SqlStore.open(store_folder(config) / "state.db", options, clock)
         stack.push_async_callback(store.close)
         control = ControlOptions(

@@ -9,16 +9,23 @@ from appliance import __version__
 
 _VERBS = (
     "agent",
+    "backup",
+    "history",
     "image",
     "join",
     "kubeconfig",
     "kubectl",
     "reset",
+    "restore",
+    "rewind",
     "rolling-update",
     "server",
+    "sql",
     "status",
     "store",
     "token",
+    "undelete",
+    "usage",
 )
 
 

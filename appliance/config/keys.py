@@ -109,6 +109,13 @@ KEYS: tuple[Key, ...] = (
         roles=_SERVER,
     ),
     Key(
+        name="history-retention",
+        kind="seconds",
+        default=86_400.0,
+        help="How long the store keeps what was, for history, undelete and rewind; 0s: not.",
+        roles=_SERVER,
+    ),
+    Key(
         name="disable",
         kind="list",
         default=(),

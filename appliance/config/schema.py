@@ -34,6 +34,7 @@ class Config:
     tls_san: tuple[str, ...] = ()
     write_kubeconfig: str = ""
     write_kubeconfig_mode: str = "0600"
+    history_retention: float = 86_400.0
     disable: tuple[str, ...] = ()
     disable_agent: bool = False
     disable_scheduler: bool = False

@@ -14,6 +14,7 @@ Errors carry etcd's exact texts, because clients match on them:
       Unavailable      the database behind the store does not answer; a write may have happened
       Closed           the store has been closed
       Unusable         the store's file cannot be opened or written; the text has the remedy
+      InUse            … because another process has it
 
 Source: etcd `api/v3/rpctypes`.
 """
@@ -144,3 +145,7 @@ class Closed(StoreError):
 
 class Unusable(StoreError):
     """The file behind the store cannot be used; `str()` names it and says what to do."""
+
+
+class InUse(Unusable):
+    """Another process has the store's file."""

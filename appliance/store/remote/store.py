@@ -187,6 +187,13 @@ class EtcdStore:
         self._hub.close()
         self._endpoints.close()
 
+    async def cluster_id(self) -> int:
+        """Whose store this is: members of one cluster have the same."""
+        self._check_open()
+        request = kv.RangeRequest(key=FROM_KEY, count_only=True)
+        answer = await self._rpc.read("/etcdserverpb.KV/Range", request, kv.RangeResponse)
+        return answer.header.cluster_id if answer.header else 0
+
     async def _read_head(self) -> int:
         request = kv.RangeRequest(key=FROM_KEY, count_only=True)
         answer = await self._rpc.read("/etcdserverpb.KV/Range", request, kv.RangeResponse)

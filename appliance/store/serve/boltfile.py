@@ -49,7 +49,7 @@ class BoltFile:
             body = _META_BODY.pack(
                 _MAGIC, _VERSION, PAGE, 0, root_page, 0, 2, self._next_page, page
             )
-            body += struct.pack("<Q", _fnv1a(body))
+            body += struct.pack("<Q", fnv1a(body))
             self._out.seek(page * PAGE)
             self._out.write(_padded(_PAGE_HEAD.pack(page, _META, 0, 0) + body))
         self._out.seek(0, 2)
@@ -148,7 +148,8 @@ def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % PAGE)
 
 
-def _fnv1a(data: bytes) -> int:
+def fnv1a(data: bytes) -> int:
+    """The checksum of meta pages: FNV-1a of 64 bits."""
     value = 0xCBF29CE484222325
     for byte in data:
         value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF

@@ -16,7 +16,7 @@ from typing import cast
 from sqlalchemy import Engine, PoolProxiedConnection, create_engine
 from sqlalchemy.pool import NullPool
 
-from appliance.store.errors import Unusable
+from appliance.store.errors import InUse, Unusable
 from appliance.store.sql import tables
 
 APPLICATION_ID = 0x61706C73  # "apls": tells our files from other SQLite databases
@@ -95,7 +95,7 @@ def _lock(path: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        raise Unusable(
+        raise InUse(
             f"{path} is in use by another process; stop it, or use another data directory"
         ) from error
     return lock

@@ -153,6 +153,7 @@ SELECT_INDEX = _text(
     .where(~exists().where(superseded.c.id == history.c.id))
     .order_by(history.c.id)
 )
+SELECT_NEWEST = _text(select(func.max(history.c.id).op(">>")(literal_column(str(SUB_SHIFT)))))
 SET_FACT = _text(
     _fact_insert.on_conflict_do_update(
         index_elements=[fact.c.name], set_={"value": _fact_insert.excluded.value}

@@ -1,0 +1,84 @@
+"""Ways to a store: its file for reading, and for writing the server that owns it, or the file.
+
+A running server is reached as any etcd client reaches it, and only if its identity is the one
+that lies beside the file: another cluster may answer at the same address.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from appliance.config.schema import Config
+from appliance.config.urls import listen_urls
+from appliance.kit.clock import Clock
+from appliance.store.base import Store
+from appliance.store.errors import InUse, Unavailable
+from appliance.store.options import StoreOptions
+from appliance.store.remote.endpoints import Endpoint, EtcdAddress
+from appliance.store.remote.store import EtcdStore
+from appliance.store.sql.store import SqlStore
+from appliance.store.upkeep.archive import Archive
+
+NODE_LEASES = b"/registry/leases/kube-node-lease/"
+"""Heartbeats live in memory only: an idle cluster writes nothing to disk."""
+
+_OFFLINE = StoreOptions(keep_history_s=0, max_txn_ops=1_000_000, max_request_bytes=1 << 30)
+
+
+class UpkeepFault(Exception):
+    """It can't be done; `str()` says why and what to do."""
+
+
+def store_file(config: Config) -> Path:
+    """The store's file, alone or not."""
+    return config.data / "server" / "db" / "state.db"
+
+
+@contextmanager
+def archive_of(config: Config) -> Iterator[Archive]:
+    """Read the file of a cluster that may be running."""
+    archive = Archive(store_file(config))
+    try:
+        yield archive
+    finally:
+        archive.close()
+
+
+@asynccontextmanager
+async def writable(config: Config, clock: Clock) -> AsyncIterator[Store]:
+    """The file itself if nobody has it, else the server that has.
+
+    Raises:
+        UpkeepFault: that server cannot be reached.
+    """
+    try:
+        store: Store = await SqlStore.open(store_file(config), _OFFLINE, clock)
+    except InUse:
+        store = await _of_server(config, clock)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def _of_server(config: Config, clock: Clock) -> Store:
+    urls = listen_urls(config.etcd_listen_client_urls)
+    remedy = (
+        "name the address with --etcd-listen-client-urls, or stop the server: then the file is"
+        " written itself"
+    )
+    if not urls:
+        raise UpkeepFault(f"the server does not listen for etcd clients; {remedy}")
+    address = EtcdAddress(tuple(Endpoint(url.host, url.port) for url in urls))
+    try:
+        store = await EtcdStore.open(address, StoreOptions(keep_history_s=0), clock)
+    except Unavailable as error:
+        raise UpkeepFault(
+            f"the server that has the store is not reached ({error}); {remedy}"
+        ) from error
+    known = json.loads((store_file(config).parent / "member.json").read_text())["cluster_id"]
+    if await store.cluster_id() != int(known):
+        await store.close()
+        raise UpkeepFault(f"another store answers at {config.etcd_listen_client_urls}; {remedy}")
+    return store

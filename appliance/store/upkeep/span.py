@@ -1,0 +1,3 @@
+"""Keys that belong together: the bounds [key, end); `end` b"" for one key."""
+
+Span = tuple[bytes, bytes]
