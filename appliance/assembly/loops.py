@@ -9,6 +9,7 @@ from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.config.schema import Config
 from appliance.control.controllers.table import ControllerOptions, build, runners
+from appliance.control.controllers.tokensecrets import Sign
 from appliance.control.http.health import Check
 from appliance.control.scheduler.loop import Scheduler
 from appliance.kit.clock import Clock
@@ -49,13 +50,17 @@ class Loops:
         return Check("controllers", synced)
 
 
-def make_loops(config: Config, client: Client, *, clock: Clock, ca_pem: bytes) -> Loops:
+def make_loops(
+    config: Config, client: Client, *, clock: Clock, ca_pem: bytes, sign_token: Sign
+) -> Loops:
     """Make what the configuration does not disable."""
     loops = Loops(Informers(client, clock))
     if not config.disable_controller_manager:
         recorder = EventRecorder(client, component="controller-manager", clock=clock)
         loops.recorders.append(recorder)
-        options = ControllerOptions(root_ca_pem=ca_pem.decode(), cluster_cidr=config.cluster_cidr)
+        options = ControllerOptions(
+            root_ca_pem=ca_pem.decode(), cluster_cidr=config.cluster_cidr, sign_token=sign_token
+        )
         built = build(client, loops.informers, clock=clock, recorder=recorder, options=options)
         loops.runners = runners(built, clock)
     if not config.disable_scheduler:

@@ -79,10 +79,11 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         client = LocalClient(registry, User(name="system:apiserver", groups=MASTERS), clock)
         stack.push_async_callback(client.close)
         ca_pem = (credentials.tls / "server-ca.crt").read_bytes()
-        loops = make_loops(config, client, clock=clock, ca_pem=ca_pem)
+        tokens = _tokens(credentials, registry, clock)
+        sign = tokens.tokens.sign_legacy
+        loops = make_loops(config, client, clock=clock, ca_pem=ca_pem, sign_token=sign)
         nodes = NodeConnections(_node_tls(credentials))
         stack.push_async_callback(nodes.aclose)
-        tokens = _tokens(credentials, registry, clock)
         parts = Parts(
             registry=registry,
             authenticator=CertificatesAndTokens(accounts=tokens.tokens),

@@ -20,6 +20,8 @@ from tests.unit.control.test_plane import rc, service
 
 NAMES = (
     "accounts",
+    "clusterrole-aggregation",
+    "token-secrets",
     "endpoints",
     "endpointslices",
     "evictions",
@@ -86,5 +88,5 @@ def table(plane: Cluster, informers: Informers) -> list[Controller]:
         informers,
         clock=plane.clock,
         recorder=plane.recorder,
-        options=ControllerOptions(root_ca_pem="pem"),
+        options=ControllerOptions(root_ca_pem="pem", sign_token=lambda secret, _account: secret),
     )

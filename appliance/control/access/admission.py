@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 
 from appliance.control.access.steps.base import Attempt, Step
+from appliance.control.access.steps.escalation import Escalation
 from appliance.control.access.steps.namespaces import NamespaceLifecycle
 from appliance.control.access.steps.nodes import NodeRestriction
 from appliance.control.access.steps.nodetaints import DefaultTolerations, TaintNewNodes
@@ -22,6 +23,7 @@ def default_chain(
         NamespaceLifecycle(lookup),
         ServiceAccounts(lookup, rng),
         NodeRestriction(),
+        Escalation(lookup),
         TaintNewNodes(),
         Priorities(),
         DefaultTolerations(toleration_s),

@@ -15,6 +15,7 @@ from appliance.client.controller import Controller, Runner
 from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.control.controllers.accounts import Accounts
+from appliance.control.controllers.clusterroles import ClusterRoles
 from appliance.control.controllers.endpoints import EndpointsController
 from appliance.control.controllers.endpointslices import EndpointSliceController
 from appliance.control.controllers.evictions import Evictions
@@ -25,6 +26,7 @@ from appliance.control.controllers.nodeipam import NodeIpam
 from appliance.control.controllers.nodelife import NodeLife
 from appliance.control.controllers.podgc import PodCollector
 from appliance.control.controllers.replication import Replication
+from appliance.control.controllers.tokensecrets import Sign, TokenSecrets
 from appliance.kit.clock import Clock
 
 WORKERS = 4
@@ -38,6 +40,8 @@ class ControllerOptions:
 
     root_ca_pem: str = ""
     cluster_cidr: str = "10.42.0.0/16"
+    sign_token: Sign | None = None
+    """Makes the tokens that lie in Secrets; without it none are made."""
     kinds: Sequence[Kind[Any]] = KINDS
 
 
@@ -56,7 +60,13 @@ def build(
     replication = recorder.named("replication-controller")
     nodes = recorder.named("node-controller")
     evictions = recorder.named("taint-eviction-controller")
+    signing: list[Controller] = []
+    if options.sign_token is not None:
+        ca_pem, sign = options.root_ca_pem, options.sign_token
+        signing.append(TokenSecrets(client, informers, root_ca_pem=ca_pem, sign=sign))
     return [
+        *signing,
+        ClusterRoles(client, informers),
         Replication(client, informers, clock=clock, recorder=replication),
         EndpointsController(client, informers),
         EndpointSliceController(client, informers),

@@ -16,7 +16,7 @@ from appliance.api.kind import Kind
 from appliance.api.kinds.core.node import NODE
 from appliance.api.kinds.core.pod.kind import POD
 from appliance.api.kinds.core.secret import SECRET
-from appliance.api.kinds.core.serviceaccount import SERVICE_ACCOUNT
+from appliance.api.kinds.core.serviceaccount import SERVICE_ACCOUNT, ServiceAccount
 from appliance.control.access.accounts import account_user, user_of
 from appliance.control.access.tokens.claims import (
     LEGACY_ISSUER,
@@ -76,15 +76,16 @@ class AccountTokens:
         """Make a token."""
         return self._key.sign(write_claims(claims))
 
-    def sign_legacy(self, secret: str, namespace: str, account: Ref) -> str:
-        """Make the token that lies in a Secret."""
+    def sign_legacy(self, secret: str, account: ServiceAccount) -> str:
+        """Make the token that lies in the Secret of that name."""
+        meta = account.metadata
         claims = Claims(
             iss=LEGACY_ISSUER,
-            legacy_namespace=namespace,
+            legacy_namespace=meta.namespace,
             legacy_secret=secret,
-            legacy_name=account.name,
-            legacy_uid=account.uid,
-            sub=account_user(namespace, account.name),
+            legacy_name=meta.name,
+            legacy_uid=meta.uid,
+            sub=account_user(meta.namespace, meta.name),
         )
         return self.sign(claims)
 

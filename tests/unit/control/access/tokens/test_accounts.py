@@ -24,7 +24,6 @@ from appliance.client.base import Client
 from appliance.client.base import DeleteOptions as Now
 from appliance.control.access.authn import CertificatesAndTokens, StaticToken
 from appliance.control.access.tokens.accounts import ISSUER, AccountTokens, UnknownToken
-from appliance.control.access.tokens.claims import Ref
 from appliance.control.access.tokens.requests import TokenMaker, check
 from appliance.control.local import LocalClient
 from appliance.control.registry.base import User
@@ -149,8 +148,7 @@ async def test_a_token_ends_with_its_secret_or_node(world: World) -> None:
 
 async def test_a_token_in_a_secret_is_good_while_it_lies_there(world: World) -> None:
     account = await world.client.get(SERVICE_ACCOUNT, "robot", "default")
-    ref = Ref("robot", account.metadata.uid)
-    token = world.tokens.sign_legacy("old", "default", ref)
+    token = world.tokens.sign_legacy("old", account)
     with pytest.raises(UnknownToken):
         await world.user(token)
     meta = ObjectMeta(name="old", namespace="default")
