@@ -74,7 +74,9 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
         store, clock=clock, rng=random.SystemRandom(), options=options
     ) as registry:
         # as the recorded server: its first objects are there, what was before is compacted
-        client = LocalClient(registry, User(name="system:apiserver"), clock)
+        client = LocalClient(
+            registry, User(name="system:apiserver", groups=("system:masters",)), clock
+        )
         await bootstrap(client, options)
         await client.close()
         await store.compact((await store.status()).revision)

@@ -19,7 +19,9 @@ async def test_a_second_start_changes_only_what_has_moved() -> None:
     clock = FakeClock()
     store = MemoryStore(clock)
     async with StoreRegistry(store, clock=clock, rng=random.Random(1)) as registry:  # noqa: S311
-        client = LocalClient(registry, User(name="system:apiserver"), clock)
+        client = LocalClient(
+            registry, User(name="system:apiserver", groups=("system:masters",)), clock
+        )
         await bootstrap(client, ControlOptions(advertise_address="192.0.2.1"))
         names = [n.metadata.name for n in (await client.list(NAMESPACE)).items]
         assert names == ["default", "kube-node-lease", "kube-public", "kube-system"]
