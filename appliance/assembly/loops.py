@@ -1,10 +1,13 @@
 """Scheduler and controllers of a master, on the in-process client."""
 
 import random
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from appliance.client.base import Client
 from appliance.client.controller import Runner
+from appliance.client.election import Election
 from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.config.schema import Config
@@ -14,6 +17,8 @@ from appliance.control.http.health import Check
 from appliance.control.scheduler.loop import Scheduler
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class NotReady(Exception):
@@ -28,16 +33,37 @@ class Loops:
     recorders: list[EventRecorder] = field(default_factory=list)
     runners: list[Runner] = field(default_factory=list)
     scheduler: Scheduler | None = None
+    elections: list[tuple[Election, Runner, Work]] = field(default_factory=list)
+    """Where several masters share a store: what only the leader does."""
 
     def start(self, tasks: Tasks) -> None:
         """Run everything inside `tasks`."""
         for recorder in self.recorders:
             _ = tasks.forever("events", recorder.run)
         self.informers.start(tasks)
-        for runner in self.runners:
-            _ = tasks.spawn("controller", runner.run())
+        for election, runner, work in self.elections:
+            runner.poke(election.key)
+            _ = tasks.spawn("election", runner.run())
+            _ = tasks.spawn("leader", election.while_leading(work))
+        if self.elections:
+            return
+        for work in self.works().values():
+            _ = tasks.spawn("loops", work())
+
+    def works(self) -> dict[str, Work]:
+        """What there is to do, by the name of the Lease under which one master does it."""
+        works: dict[str, Work] = {}
+        if self.runners:
+            works["kube-controller-manager"] = self._control
         if self.scheduler is not None:
-            _ = tasks.spawn("scheduler", self.scheduler.run())
+            works["kube-scheduler"] = self.scheduler.run
+        return works
+
+    async def _control(self) -> None:
+        async with Tasks("controllers") as tasks:
+            for runner in self.runners:
+                _ = tasks.spawn("controller", runner.run())
+            await tasks.wait_failed()
 
     def check(self) -> Check:
         """Ready once every cache holds its first list."""
@@ -51,9 +77,15 @@ class Loops:
 
 
 def make_loops(
-    config: Config, client: Client, *, clock: Clock, ca_pem: bytes, sign_token: Sign
+    config: Config,
+    client: Client,
+    *,
+    clock: Clock,
+    ca_pem: bytes,
+    sign_token: Sign,
+    identity: str = "",
 ) -> Loops:
-    """Make what the configuration does not disable."""
+    """Make what the configuration does not disable; with an identity, one of several masters."""
     loops = Loops(Informers(client, clock))
     if not config.disable_controller_manager:
         recorder = EventRecorder(client, component="controller-manager", clock=clock)
@@ -69,4 +101,11 @@ def make_loops(
         loops.scheduler = Scheduler(
             client, loops.informers, clock=clock, recorder=recorder, rng=random.SystemRandom()
         )
+    if identity:
+        for name, work in loops.works().items():
+            lease = f"kube-system/{name}"
+            election = Election(
+                client, loops.informers, lease=lease, identity=identity, clock=clock
+            )
+            loops.elections.append((election, Runner(election, clock=clock), work))
     return loops

@@ -7,15 +7,17 @@ agent. It stops the other way round; the agent's containers go on running.
 import random
 import ssl
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
 
+from appliance.assembly.datastore import open_store
 from appliance.assembly.loops import make_loops
 from appliance.assembly.place import Place, find_place
-from appliance.assembly.store import etcd_face, store_folder
+from appliance.assembly.store import etcd_face
 from appliance.assembly.upkeep.doors import NODE_LEASES
 from appliance.client.base import Client
 from appliance.client.kubeconfig import Access, write_kubeconfig
@@ -33,15 +35,16 @@ from appliance.control.http.tokens import TokenDoor
 from appliance.control.joining.door import Door, Facts
 from appliance.control.joining.tokens import Tokens
 from appliance.control.local import LocalClient
+from appliance.control.masters import MasterEntry, Masters
 from appliance.control.options import ControlOptions
 from appliance.control.registry.base import User
 from appliance.control.registry.registry import StoreRegistry
+from appliance.control.sharing import share_credentials
 from appliance.kit.child import Child
 from appliance.kit.clock import Clock, SystemClock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import Store
 from appliance.store.options import StoreOptions
-from appliance.store.sql.store import SqlStore
 
 log = structlog.get_logger(__name__)
 
@@ -57,15 +60,15 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
     """Run a master inside `tasks` until the context ends."""
     clock = SystemClock()
     place = find_place(config)
-    credentials = _credentials(config, place, clock)
     async with AsyncExitStack() as stack:
         options = StoreOptions(
             ephemeral_prefixes=(NODE_LEASES,),
             max_txn_ops=_MAX_TXN_OPS,
             retain_s=config.history_retention,
         )
-        store = await SqlStore.open(store_folder(config) / "state.db", options, clock)
+        store = await open_store(config, options, clock)
         stack.push_async_callback(store.close)
+        credentials = await _credentials(config, place, store, clock)
         control = ControlOptions(
             service_cidr=config.service_cidr,
             advertise_address=place.advertise_address,
@@ -80,8 +83,16 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         stack.push_async_callback(client.close)
         ca_pem = (credentials.tls / "server-ca.crt").read_bytes()
         tokens = _tokens(credentials, registry, clock)
-        sign = tokens.tokens.sign_legacy
-        loops = make_loops(config, client, clock=clock, ca_pem=ca_pem, sign_token=sign)
+        # Several masters are told apart by name, and a name's lives by chance.
+        identity = f"{place.node_name}_{uuid.uuid4().hex[:8]}" if store.shared else ""
+        loops = make_loops(
+            config,
+            client,
+            clock=clock,
+            ca_pem=ca_pem,
+            sign_token=tokens.tokens.sign_legacy,
+            identity=identity,
+        )
         nodes = NodeConnections(_node_tls(credentials))
         stack.push_async_callback(nodes.aclose)
         parts = Parts(
@@ -93,13 +104,19 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             nodes=nodes,
             unguarded=_door(config, place, credentials, client).routes(),
         )
-        await bootstrap(client, control)  # before anybody can ask: roles decide who may
+        # Before anybody can ask: roles decide who may.
+        await bootstrap(client, control, alone=not store.shared)
         server = await _serve(config, parts, credentials)
         stack.push_async_callback(server.stop)
         if config.etcd_listen_client_urls:
             await stack.enter_async_context(etcd_face(config, store, clock))
         _write_kubeconfigs(config, credentials, server.port)
         loops.start(tasks)
+        if store.shared:
+            entry = MasterEntry(place.advertise_address, server.port)
+            masters = Masters(store, client, identity=identity, entry=entry, clock=clock)
+            stack.push_async_callback(masters.leave)
+            masters.start(tasks)
         if not config.disable_agent:
             _ = tasks.forever("agent", Child(_agent_argv(config, place, server.port)).run)
         stack.push_async_callback(tasks.close)  # loops end before what they use is closed
@@ -107,14 +124,16 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         yield
 
 
-def _credentials(config: Config, place: Place, clock: Clock) -> Credentials:
+async def _credentials(config: Config, place: Place, store: Store, clock: Clock) -> Credentials:
     credentials = Credentials(config.data)
     names = Names(
         node_name=place.node_name,
         node_ip=place.node_ip,
         api_names=(*place.api_names, *config.tls_san),
     )
-    token = Path(config.token_file).read_text().strip() if config.token_file else config.token
+    token = _token(config)
+    if store.shared:
+        await share_credentials(store, credentials, token=token, now=clock.wall())
     credentials.ensure(names, now=clock.wall(), token=token)
     return credentials
 
@@ -124,6 +143,11 @@ def _tokens(credentials: Credentials, registry: StoreRegistry, clock: Clock) -> 
     tokens = AccountTokens(credentials.service_account_key(), registry.lookup, clock)
     maker = TokenMaker(tokens, registry.lookup, clock=clock, rng=random.SystemRandom())
     return TokenDoor(tokens=tokens, maker=maker, clock=clock)
+
+
+def _token(config: Config) -> str:
+    """The token that was given, if one was."""
+    return Path(config.token_file).read_text().strip() if config.token_file else config.token
 
 
 def _door(config: Config, place: Place, credentials: Credentials, client: Client) -> Door:

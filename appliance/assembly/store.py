@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from appliance.assembly.datastore import open_store
 from appliance.config.schema import Config
 from appliance.config.urls import ListenUrl, listen_urls
 from appliance.kit.atomicfile import write_atomic
@@ -24,7 +25,6 @@ from appliance.store.serve.auth.jwt import signed_tokens
 from appliance.store.serve.auth.tokens import SimpleTokens, TokenMaker
 from appliance.store.serve.identity import Identity
 from appliance.store.serve.server import EtcdServer, ServeOptions
-from appliance.store.sql.store import SqlStore
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ async def store_alone(config: Config, tasks: Tasks) -> AsyncIterator[None]:
     clock = SystemClock()
     folder = store_folder(config)
     async with AsyncExitStack() as stack:
-        store = await SqlStore.open(folder / "state.db", StoreOptions(keep_history_s=0), clock)
+        store = await open_store(config, StoreOptions(keep_history_s=0), clock)
         stack.push_async_callback(store.close)
         urls = config.listen_client_urls
         identity = _identity(folder, config.name, config.advertise_client_urls or urls)

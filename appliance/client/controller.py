@@ -5,6 +5,7 @@ workers, back-off and metrics: a controller has no threads, no queue, no retry a
 event. The queue holds each key once, so it is never longer than the caches are.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -118,6 +119,9 @@ class Runner:
             key = await self._queue.get()
             try:
                 result = await self.controller.reconcile(key)
+            except asyncio.CancelledError:
+                self._queue.add(key)  # leadership may come back: the key is still dirty then
+                raise
             except Conflict as error:
                 # Somebody was faster; their change is on its way to our cache.
                 self._queue.add_failed(key)

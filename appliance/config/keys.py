@@ -208,6 +208,35 @@ KEYS: tuple[Key, ...] = (
         help="How often every pod is looked at even if nothing was heard of it.",
     ),
     Key(
+        name="datastore-endpoint",
+        kind="text",
+        default="",
+        help="Where state is kept (default: a file under data-dir). Several servers may share"
+        " postgresql+psycopg://user@host/database or https://etcd1:2379,https://etcd2:2379.",
+        roles=("server", "store"),
+    ),
+    Key(
+        name="datastore-cafile",
+        kind="text",
+        default="",
+        help="CA of the datastore's certificate.",
+        roles=("server", "store"),
+    ),
+    Key(
+        name="datastore-certfile",
+        kind="text",
+        default="",
+        help="Our certificate for the datastore.",
+        roles=("server", "store"),
+    ),
+    Key(
+        name="datastore-keyfile",
+        kind="text",
+        default="",
+        help="Its key.",
+        roles=("server", "store"),
+    ),
+    Key(
         name="etcd-listen-client-urls",
         kind="text",
         default="http://127.0.0.1:2379",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from appliance.config.datastore import EtcdUrls, parse_endpoint
 from appliance.config.problems import Problem
 from appliance.config.urls import listen_urls
 
@@ -55,6 +56,10 @@ class Config:
     http_check_frequency: float = 20.0
     manifest_etcd: tuple[str, ...] = ()
     sync_frequency: float = 60.0
+    datastore_endpoint: str = field(default="", repr=False)
+    datastore_cafile: str = ""
+    datastore_certfile: str = ""
+    datastore_keyfile: str = ""
     etcd_listen_client_urls: str = "http://127.0.0.1:2379"
     listen_client_urls: str = "http://127.0.0.1:2379"
     advertise_client_urls: str = ""
@@ -101,7 +106,7 @@ class Config:
         if self.default_toleration_seconds < 0:
             seconds = str(self.default_toleration_seconds)
             found.append(self._problem("default-toleration-seconds", seconds, "must be 0 or more"))
-        found += self._dns_faults() + self._url_faults()
+        found += self._dns_faults() + self._url_faults() + self._datastore_faults()
         try:
             int(self.write_kubeconfig_mode, 8)
         except ValueError:
@@ -143,6 +148,20 @@ class Config:
             remedy = "must name an address such as http://127.0.0.1:2379"
             found.append(self._problem("listen-client-urls", "", remedy))
         return found
+
+    def _datastore_faults(self) -> list[Problem]:
+        try:
+            endpoint = parse_endpoint(self.datastore_endpoint)
+        except ValueError as wrong:
+            shown = self.datastore_endpoint.rpartition("@")[2]  # what stands before is secret
+            return [self._problem("datastore-endpoint", shown, str(wrong))]
+        if bool(self.datastore_certfile) != bool(self.datastore_keyfile):
+            remedy = "datastore-certfile and datastore-keyfile go together"
+            return [self._problem("datastore-certfile", self.datastore_certfile, remedy)]
+        if self.datastore_cafile and isinstance(endpoint, EtcdUrls) and not endpoint.tls:
+            remedy = "a CA is of use with https:// endpoints"
+            return [self._problem("datastore-cafile", self.datastore_cafile, remedy)]
+        return []
 
     def _problem(self, key: str, value: str, remedy: str) -> Problem:
         return Problem(key, value, self.origins.get(key, "default"), remedy)

@@ -5,6 +5,7 @@ missing, puts right what names an old address, and leaves all else alone.
 """
 
 import ipaddress
+from collections.abc import Sequence
 
 import structlog
 
@@ -39,20 +40,27 @@ NAME = "kubernetes"
 _PORT_NAME = "https"
 
 
-async def bootstrap(client: Client, options: ControlOptions) -> None:
-    """Make sure that all of it is there."""
+async def bootstrap(client: Client, options: ControlOptions, *, alone: bool = True) -> None:
+    """Make sure that all of it is there; where masters are not alone, `Masters` advertises them."""
     for name in NAMESPACES:
         await _create(client, NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
     await reconcile_built_in(client)
     await _create(client, SERVICE, _service(options))
-    if ipaddress.ip_address(options.advertise_address).is_loopback:
+    if alone:
+        await advertise(client, [(options.advertise_address, options.advertise_port)])
+
+
+async def advertise(client: Client, masters: Sequence[tuple[str, int]]) -> None:
+    """Let the service of the API lead to these addresses and ports."""
+    reachable = [m for m in masters if not ipaddress.ip_address(m[0]).is_loopback]
+    for address, _ in set(masters) - set(reachable):
         log.warning(
             "pods cannot reach the API: the advertised address is a loopback address",
-            advertise_address=options.advertise_address,
+            advertise_address=address,
         )
-        return
-    await _endpoints(client, options)
-    await _slice(client, options)
+    if reachable:
+        await _endpoints(client, reachable)
+        await _slice(client, reachable)
 
 
 async def _create(client: Client, kind: Kind[T], obj: T) -> T | None:
@@ -71,12 +79,13 @@ def _service(options: ControlOptions) -> Service:
     return Service(metadata=_meta(labels), spec=spec)
 
 
-async def _endpoints(client: Client, options: ControlOptions) -> None:
+async def _endpoints(client: Client, masters: Sequence[tuple[str, int]]) -> None:
     subsets = [
         EndpointSubset(
-            addresses=[EndpointAddress(ip=options.advertise_address)],
-            ports=[EndpointPort(name=_PORT_NAME, port=options.advertise_port, protocol="TCP")],
+            addresses=[EndpointAddress(ip=address) for address, of in masters if of == port],
+            ports=[EndpointPort(name=_PORT_NAME, port=port, protocol="TCP")],
         )
+        for port in sorted({port for _, port in masters})
     ]
     # a slice of our own stands beside it, so nobody need mirror this one
     labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
@@ -89,14 +98,18 @@ async def _endpoints(client: Client, options: ControlOptions) -> None:
         await client.update(ENDPOINTS, changed)
 
 
-async def _slice(client: Client, options: ControlOptions) -> None:
+async def _slice(client: Client, masters: Sequence[tuple[str, int]]) -> None:
+    # A slice has one port for all: masters on other ports than the first's are in Endpoints alone.
+    port = masters[0][1]
     endpoints = [
-        Endpoint(addresses=[options.advertise_address], conditions=EndpointConditions(ready=True))
+        Endpoint(addresses=[address], conditions=EndpointConditions(ready=True))
+        for address, of in masters
+        if of == port
     ]
-    ports = [SlicePort(name=_PORT_NAME, port=options.advertise_port, protocol="TCP")]
+    ports = [SlicePort(name=_PORT_NAME, port=port, protocol="TCP")]
     wanted = EndpointSlice(
         metadata=_meta({"kubernetes.io/service-name": NAME}),
-        addressType="IPv6" if ":" in options.advertise_address else "IPv4",
+        addressType="IPv6" if ":" in masters[0][0] else "IPv4",
         endpoints=endpoints,
         ports=ports,
     )

@@ -13,7 +13,7 @@ they must name have changed. Layout:
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +26,10 @@ from appliance.kit.pki import KeyPair, Subject, issue, new_ca, new_key_pem
 
 _RENEW_BEFORE = timedelta(days=90)
 _PUBLIC_MODE = 0o644
+_AUTHORITIES = (
+    *("server-ca.crt", "server-ca.key", "client-ca.crt", "client-ca.key"),
+    "service-account.key",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +50,36 @@ class Credentials:
         self.agent_tls = data / "agent" / "tls"
         self.token_path = data / "server" / "token"
 
+    def ensure_token(self, given: str = "") -> None:
+        """Keep the token that was given; draw one if there is none."""
+        if given or not self.token_path.exists():
+            write_atomic(self.token_path, (given or secrets.token_hex(24)).encode() + b"\n")
+
+    def ensure_authorities(self, now: float) -> None:
+        """Make what all masters of a cluster have in common, where it is missing."""
+        for name in ("server-ca", "client-ca"):
+            self._ca(name, now)
+        key_path = self.tls / "service-account.key"
+        if not key_path.exists():
+            write_atomic(key_path, new_key_pem())
+        self.ensure_token()
+
+    def authority_files(self) -> dict[str, bytes]:
+        """What all masters have in common, as far as it is here."""
+        found = {name: self.tls / name for name in _AUTHORITIES}
+        return {name: path.read_bytes() for name, path in found.items() if path.exists()}
+
+    def write_authority_files(self, files: Mapping[str, bytes]) -> None:
+        """Take over what another master has made; names that we don't know are left out."""
+        for name in _AUTHORITIES:
+            if name in files:
+                mode = _PUBLIC_MODE if name.endswith(".crt") else 0o600
+                write_atomic(self.tls / name, files[name], mode=mode)
+
     def ensure(self, names: Names, *, now: float, token: str = "") -> None:
         """Make what is missing, near its end, or names the wrong addresses."""
+        self.ensure_token(token)
+        self.ensure_authorities(now)
         server_ca = self._ca("server-ca", now)
         client_ca = self._ca("client-ca", now)
         self._leaf(
@@ -85,11 +117,10 @@ class Credentials:
         )
         for ca in ("server-ca", "client-ca"):
             _copy(self.tls / f"{ca}.crt", self.agent_tls / f"{ca}.crt")
-        key_path = self.tls / "service-account.key"
-        if not key_path.exists():
-            write_atomic(key_path, new_key_pem())
-        if token or not self.token_path.exists():
-            write_atomic(self.token_path, (token or secrets.token_hex(24)).encode() + b"\n")
+
+    def token_or_none(self) -> str | None:
+        """The cluster's token, if this host has one."""
+        return self.token() if self.token_path.exists() else None
 
     def token(self) -> str:
         """The cluster's token."""

@@ -262,6 +262,11 @@ class Status:
 class Store(Protocol):
     """Etcd v3's model. `put` and `delete` are one-operation transactions (`store.ops`)."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may write to it, too."""
+        ...
+
     async def range(self, request: Range) -> RangeResult:
         """Read keys.
 

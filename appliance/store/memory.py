@@ -32,6 +32,8 @@ from appliance.store.options import StoreOptions
 class MemoryStore:
     """A `Store` without a disk."""
 
+    shared = False
+
     def __init__(self, clock: Clock | None = None, options: StoreOptions | None = None) -> None:
         self._clock = clock or SystemClock()
         self._options = options or StoreOptions()

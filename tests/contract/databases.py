@@ -146,6 +146,9 @@ class PostgresServer:
             ),
             *("fsync=off", "max_connections=50", "shared_buffers=16MB", *settings),
         ]
+        self._env = dict(os.environ)
+        if libraries := os.environ.get("APPLIANCE_POSTGRES_LIBS"):  # unpacked by scripts/test
+            self._env["LD_LIBRARY_PATH"] = libraries
         self._process: subprocess.Popen[bytes] | None = None
 
     def make(self) -> None:
@@ -154,13 +157,17 @@ class PostgresServer:
         os.chown(self._log, NOBODY, NOBODY)
         flags = ["--no-sync", "--auth=trust", "--username=appliance", "--encoding=UTF8"]
         argv = [str(_postgres("initdb")), *flags, "--locale=C", "-D", str(self._folder / "data")]
-        subprocess.run(argv, check=True, capture_output=True, timeout=60, **_AS_NOBODY)
+        subprocess.run(
+            argv, check=True, capture_output=True, timeout=60, env=self._env, **_AS_NOBODY
+        )
 
     def start(self) -> None:
         flags = [flag for setting in self._settings for flag in ("-c", setting)]
         argv = [str(_postgres("postgres")), "-D", str(self._folder / "data"), *flags]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(argv, stdout=log, stderr=log, **_AS_NOBODY)
+            self._process = subprocess.Popen(
+                argv, stdout=log, stderr=log, env=self._env, **_AS_NOBODY
+            )
         wait_until(self._serves, self._log)
 
     def kill(self, sign: int = signal.SIGKILL) -> None:

@@ -23,6 +23,7 @@ from appliance.control.registry.encoding import (
 )
 from appliance.control.registry.expiring import Leases
 from appliance.control.registry.refusals import Unclassified
+from appliance.control.registry.turns import Turn
 from appliance.control.registry.watchcache import KindCache
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
@@ -75,15 +76,31 @@ class Storage:
 
     async def get(self, kind: Kind[T], namespace: str, name: str) -> Stored[T] | None:
         """The object as of the last acknowledged write, or None."""
+        return (await self.current(kind)).get(key_of(kind, namespace, name))
+
+    async def current(self, kind: Kind[T]) -> KindCache[T]:
+        """The kind's cache, with every acknowledged write in it.
+
+        Our own writes are in it when they are acknowledged; those of other masters only if asked
+        for.
+        """
         cache = self.cache(kind)
-        await cache.ready()
-        return cache.get(key_of(kind, namespace, name))
+        if self._store.shared:
+            await cache.reach(await self.revision())
+        else:
+            await cache.ready()
+        return cache
+
+    def turn(self, name: str) -> Turn:
+        """For what only one writer may do at a time, whichever master it is on."""
+        return Turn(self._store, name)
 
     async def revision(self) -> int:
-        """The store's revision now."""
-        # a count of one key is the cheapest question whose answer carries the revision
-        found = await self._store.range(Range(key=b"/registry", count_only=True))
-        return found.revision
+        """The store's revision now; caches can reach it."""
+        try:
+            return await self._store.head()
+        except (store_errors.Closed, store_errors.Unavailable) as error:
+            raise errors.ServiceUnavailable(str(error)) from error
 
     def counts(self) -> list[KindCounts]:
         """Figures of each cache, for metrics."""
@@ -168,7 +185,7 @@ class Storage:
         """Run a transaction; what the store refuses is told in its own words, as upstream does."""
         try:
             return await self._store.txn(request, author)
-        except store_errors.Closed as error:
+        except (store_errors.Closed, store_errors.Unavailable) as error:
             raise errors.ServiceUnavailable(str(error)) from error
         except store_errors.StoreError as error:
             raise Unclassified(str(error)) from error

@@ -3,7 +3,7 @@
 Reads and writes are etcd's own calls, so they are linearizable among all masters. Watches are
 served here, from one watch of everything (`feed.py`). What etcd does not have, this store does
 not have either: authors of revisions, and keys that are never written to disk (`ephemeral_prefixes`
-is ignored; docs/adr/0016). History is compacted by every master, the first one wins.
+is ignored; docs/adr/0019). History is compacted by every master, the first one wins.
 
 Opened by `assembly`. When no member answers, calls fail with `Unavailable`, watches wait.
 """
@@ -44,6 +44,8 @@ _KEPT_REVISIONS = 10_000
 
 class EtcdStore:
     """A `Store` on etcd."""
+
+    shared = True
 
     @classmethod
     async def open(cls, address: EtcdAddress, options: StoreOptions, clock: Clock) -> "EtcdStore":

@@ -47,6 +47,8 @@ Answer = TypeVar("Answer")
 class SqlStore:
     """A `Store` on SQLite."""
 
+    shared = False
+
     @classmethod
     async def open(cls, path: Path, options: StoreOptions, clock: Clock) -> "SqlStore":
         """Open or make the file.

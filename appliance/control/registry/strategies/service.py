@@ -4,7 +4,6 @@ One writer at a time: from picking an address until its Service is visible, no o
 written (`turn`). Source: kubernetes `pkg/registry/core/service/storage/alloc.go`.
 """
 
-import asyncio
 import ipaddress
 import random
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from appliance.control.options import ControlOptions
 from appliance.control.registry.allocate import address_band, port_band
 from appliance.control.registry.storage import Storage
 from appliance.control.registry.strategy import Strategy
+from appliance.control.registry.turns import Turn
 
 HEADLESS = "None"
 _TAKEN = "provided port is already allocated"
@@ -31,14 +31,14 @@ class ServiceStrategy(Strategy):
     def __init__(self, storage: Storage, *, options: ControlOptions, rng: random.Random) -> None:
         self._storage = storage
         self._rng = rng
-        self._lock = asyncio.Lock()
+        self._turn = storage.turn("services")
         self._network = ipaddress.ip_network(options.service_cidr)
         self._addresses = address_band(options.service_cidr)
         self._ports = port_band(*options.node_ports)
 
     @override
-    def turn(self) -> asyncio.Lock:
-        return self._lock
+    def turn(self) -> Turn:
+        return self._turn
 
     @override
     async def allocate(self, new: Service, old: Service | None, *, dry_run: bool) -> None:
@@ -57,8 +57,7 @@ class ServiceStrategy(Strategy):
             self._give_ports(new, others, rng)
 
     async def _others(self, new: Service) -> list[ServiceSpec]:
-        cache = self._storage.cache(SERVICE)
-        await cache.ready()
+        cache = await self._storage.current(SERVICE)
         mine = (new.metadata.namespace, new.metadata.name)
         return [
             item.obj.spec

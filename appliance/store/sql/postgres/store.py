@@ -58,6 +58,8 @@ Answer = TypeVar("Answer")
 class PostgresStore:
     """A `Store` on PostgreSQL; `conninfo` as `database.conninfo` makes it."""
 
+    shared = True
+
     @classmethod
     async def open(cls, conninfo: str, options: StoreOptions, clock: Clock) -> "PostgresStore":
         """Connect, make the schema if there is none, load what is there.
