@@ -77,14 +77,16 @@ class Link:
             await connection.close()
 
     async def _connect(self) -> Connection:
-        connection = None
         try:
             connection = await AsyncConnection.connect(self._info, autocommit=True)
-            for text in _ON_CONNECT:
-                await connection.execute(text)
-            await _want_durable(connection)
+            try:
+                for text in _ON_CONNECT:
+                    await connection.execute(text)
+                await _want_durable(connection)
+            except BaseException:  # the store may be closing while we connect
+                await connection.close()
+                raise
         except psycopg.Error as error:
-            await self.drop(connection)
             raise refusal(error) from error
         log.info("connected to PostgreSQL", purpose=self._purpose)
         return connection
