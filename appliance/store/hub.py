@@ -19,8 +19,9 @@ driving the catch-up in place of a 100 ms tick.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Protocol, Self
+
+from msgspec.structs import replace
 
 from appliance.kit.clock import SystemClock
 from appliance.store.base import Event, EventKind, WatchBatch, WatchRequest
@@ -82,6 +83,8 @@ class Hub:
 
     def publish(self, revision: int, changes: Sequence[Event]) -> None:
         """Hand out the changes of a revision that has just been committed."""
+        if not self._open:
+            return
         touched: dict[HubWatcher, list[Event]] = {}
         for change in changes:
             for watcher in self.index.match(change.kv.key):

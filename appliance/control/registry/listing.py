@@ -5,9 +5,10 @@ store's history. Source: apiserver `pkg/storage/cacher`, `internalversion/valida
 table of resourceVersion semantics in the API concepts page.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
 from typing_extensions import override
 
 from appliance.api import errors, faults

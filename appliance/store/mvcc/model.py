@@ -5,7 +5,8 @@ behind the protocol; the tests of `SqlStore` compare against it. Bounded by comp
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from appliance.store.base import Event, EventKind, KeyValue, Range, RangeResult
 from appliance.store.errors import Compacted, FutureRevision

@@ -12,8 +12,10 @@ Source: etcd `server/etcdserver/api/v3rpc/key.go` (checks), `server/etcdserver/t
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from appliance.store.base import (
     FROM_KEY,
@@ -82,16 +84,14 @@ class State(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(Struct, frozen=True, gc=False):
     """A transaction whose compares have been looked at."""
 
     succeeded: bool
     ops: tuple["Range | Put | Delete | Branch", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True, gc=False):
     """The answer, and what changed; no changes: no new revision."""
 
     result: TxnResult
@@ -106,7 +106,8 @@ def check(request: Txn, options: StoreOptions) -> None:
     """
     _check_width(request, options.max_txn_ops)
     _check_keys(request)
-    _footprint(request)
+    if not _is_simple(request):
+        _footprint(request)
     if _size(request) > options.max_request_bytes:
         raise TooLarge
 
@@ -161,6 +162,17 @@ def _check_put(put: Put) -> None:
         raise LeaseProvided
 
 
+def _is_simple(request: Txn) -> bool:
+    """One plain operation in each branch at most: nothing in it can be in another's way."""
+    success, failure = request.success, request.failure
+    return (
+        len(success) <= 1
+        and len(failure) <= 1
+        and not (success and isinstance(success[0], Txn))
+        and not (failure and isinstance(failure[0], Txn))
+    )
+
+
 _Footprint = tuple[set[bytes], list[Delete]]
 
 
@@ -208,8 +220,12 @@ def _size(op: Op) -> int:
         case Put():
             return len(op.key) + len(op.value)
         case Txn():
-            operands = sum(len(c.operand) for c in op.compares if isinstance(c.operand, bytes))
-            return operands + sum(_size(inner) for inner in (*op.success, *op.failure))
+            size = 0
+            for compare in op.compares:
+                size += len(compare.operand) if isinstance(compare.operand, bytes) else 0
+            for inner in (*op.success, *op.failure):
+                size += _size(inner)
+            return size
         case _:
             return len(op.key) + len(op.end)
 
@@ -235,14 +251,17 @@ def _holds_for(compare: Compare, kv: KeyValue | None) -> bool:
     if compare.target is CompareTarget.VALUE:
         operand = compare.operand if isinstance(compare.operand, bytes) else b""
         return _ordered(compare.result, (kv.value > operand) - (kv.value < operand))
-    number = {
-        CompareTarget.VERSION: kv.version,
-        CompareTarget.CREATE: kv.create_revision,
-        CompareTarget.MOD: kv.mod_revision,
-        CompareTarget.LEASE: kv.lease,
-    }[compare.target]
+    number = _number(compare.target, kv)
     asked = compare.operand if isinstance(compare.operand, int) else 0
     return _ordered(compare.result, (number > asked) - (number < asked))
+
+
+def _number(target: CompareTarget, kv: KeyValue) -> int:
+    if target is CompareTarget.MOD:
+        return kv.mod_revision
+    if target is CompareTarget.CREATE:
+        return kv.create_revision
+    return kv.version if target is CompareTarget.VERSION else kv.lease
 
 
 def _ordered(result: CompareResult, sign: int) -> bool:

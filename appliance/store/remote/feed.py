@@ -14,9 +14,9 @@ If etcd has meanwhile been compacted past that point, all watchers are told, and
 import asyncio
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 
 import structlog
+from msgspec.structs import replace
 
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock

@@ -8,8 +8,10 @@ Source: etcd server/etcdserver/api/v3rpc/watch.go.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
+
+from msgspec.structs import replace
 
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks

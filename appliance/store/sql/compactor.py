@@ -21,9 +21,10 @@ from appliance.kit.tasks import Tasks
 from appliance.store.errors import StoreError
 from appliance.store.options import StoreOptions
 from appliance.store.sql import tables
+from appliance.store.sql.entries import Statement
 from appliance.store.sql.keyspace import Keyspace
 from appliance.store.sql.retained import Retained
-from appliance.store.sql.writer import Statement, checkpoint
+from appliance.store.sql.writer import checkpoint
 
 log = structlog.get_logger(__name__)
 

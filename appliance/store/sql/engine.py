@@ -32,7 +32,9 @@ class Database:
         self._connections: list[PoolProxiedConnection] = []
         self._lock = _lock(path)
         self._engine: Engine = create_engine(
-            f"sqlite:///{path}", poolclass=NullPool, connect_args={"check_same_thread": False}
+            f"sqlite:///{path}",
+            poolclass=NullPool,
+            connect_args={"check_same_thread": False, "cached_statements": 256},
         )
         try:
             self.writer = self.connect()

@@ -9,7 +9,9 @@ Lives on the event loop; no call here awaits.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from appliance.store.base import Event, EventKind, KeyValue, Range, RangeResult
 from appliance.store.errors import Compacted, TooManyOps
@@ -21,8 +23,7 @@ from appliance.store.mvcc.txn import as_watched
 from appliance.store.sql.reader import Reader, Values
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True, gc=False):
     """The changes of one revision with their positions, not yet committed."""
 
     revision: int

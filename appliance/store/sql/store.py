@@ -36,10 +36,11 @@ from appliance.store.retention import Retention
 from appliance.store.sql import tables
 from appliance.store.sql.compactor import Checkpointer, Compactor
 from appliance.store.sql.engine import Database, unusable
+from appliance.store.sql.entries import Done, Note, Row, Statement, Transaction
 from appliance.store.sql.keyspace import Committed, Keyspace, Written
 from appliance.store.sql.recovery import Recovered, recover
 from appliance.store.sql.retained import Retained
-from appliance.store.sql.writer import Entry, Statement, Writer
+from appliance.store.sql.writer import Writer
 
 Answer = TypeVar("Answer")
 
@@ -96,6 +97,10 @@ class SqlStore:
 
     async def range(self, request: Range) -> RangeResult:
         """Read keys."""
+        return self.range_now(request)
+
+    def range_now(self, request: Range) -> RangeResult:
+        """The same without waiting, for it never has to."""
         self._check_open()
         if not request.key:
             raise EmptyKey
@@ -108,9 +113,17 @@ class SqlStore:
 
     async def txn(self, request: Txn, author: str = "") -> TxnResult:
         """Run a transaction; returns when it is durable."""
+        return await _ended(lambda done: self.txn_soon(request, author, done))
+
+    def txn_soon(self, request: Txn, author: str, done: Done) -> None:
+        """Run a transaction; `done` is told when it is durable, or not to be.
+
+        Raises:
+            StoreError: it was refused at once; `done` will not be called.
+        """
         self._check_open()
         txn.check(request, self._options)
-        return await self._apply(request, author)
+        self._apply(request, author, done)
 
     def watch(self, request: WatchRequest) -> Watcher:
         """Open a watch."""
@@ -167,7 +180,8 @@ class SqlStore:
         def undo() -> None:
             self._leases.restore(entry)
 
-        await self._apply(request, "lease", (tables.DELETE_LEASE, [(lease_id,)]), undo)
+        gone: Statement = (tables.DELETE_LEASE, [(lease_id,)])
+        await _ended(lambda done: self._apply(request, "lease", done, gone, undo=undo))
 
     async def lease_info(self, lease_id: int) -> Lease:
         """Read a lease with its keys."""
@@ -229,13 +243,15 @@ class SqlStore:
         """Wait until the space of the last compaction has been given back."""
         await self._compactor.wait()
 
-    async def _apply(
+    def _apply(
         self,
         request: Txn,
         author: str,
+        done: Done,
         extra: Statement | None = None,
-        undo: Callable[[], None] = lambda: None,
-    ) -> TxnResult:
+        *,
+        undo: Callable[[], None] | None = None,
+    ) -> None:
         keyspace = self._keyspace
         try:
             applied = txn.apply(txn.decide(request, keyspace), keyspace)
@@ -245,95 +261,67 @@ class SqlStore:
         written = keyspace.end_txn()
         statements = [extra] if extra else []
         if not written.changes and not statements and not self._writer.busy:
-            return applied.result
-        undo_reserve = self._reserve(written, statements)
-        rows = self._rows(written, author)
-        statements += rows
+            done(applied.result)
+            return
+        reserved = self._reserved
+        if self._uses_reserve(written):
+            self._reserved = written.revision + self._options.reserve_revisions
+            statements.append((tables.SET_FACT, [(tables.RESERVED, self._reserved)]))
+            undo = self._undo_reserve(reserved, undo)
+        entry = Transaction(
+            self._rows(written, author),
+            statements,
+            written,
+            applied.result,
+            commit=self._commit,
+            undo=keyspace.undo if undo is None else _both(keyspace.undo, undo),
+            done=done,
+        )
+        self._writer.submit(entry)
 
-        def committed() -> None:
-            if written.changes:
-                keyspace.commit(written)
-                self._committed.revision = written.revision
-                self._hub.publish(written.revision, written.events())
-            if rows:
-                self._retention.wrote(written.revision)
-
-        def failed() -> None:
-            keyspace.undo(written)
-            undo_reserve()
-            undo()
-
-        await self._turn(statements, committed, failed)
-        return applied.result
+    def _commit(self, entry: Transaction) -> None:
+        written = entry.written
+        if written.changes:
+            self._keyspace.commit(written)
+            self._committed.revision = written.revision
+            self._hub.publish(written.revision, written.events())
+        if entry.rows:
+            self._retention.wrote(written.revision)
 
     async def _write(
         self, statements: list[Statement], undo: Callable[[], None] = lambda: None
     ) -> None:
         """Write something that is no revision."""
         self._writer.check()
-        await self._turn(statements, lambda: None, undo)
+        entry = Note(statements, undo)
+        self._writer.submit(entry)
+        await entry.future
 
-    async def _turn(
-        self,
-        statements: list[Statement],
-        committed: Callable[[], None],
-        failed: Callable[[], None],
-    ) -> None:
-        """Queue an entry and wait until it is on disk (a caller that gives up changes nothing)."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def succeed() -> None:
-            committed()
-            if not done.done():
-                done.set_result(None)
-
-        def refuse(error: StoreError) -> None:
-            failed()
-            if not done.done():
-                done.set_exception(error)
-
-        size = sum(
-            64 + len(row[-1])
-            for text, rows in statements
-            if text is tables.INSERT_ROW
-            for row in rows
-        )
-        self._writer.submit(
-            Entry(statements=statements, committed=succeed, failed=refuse, size_bytes=size)
-        )
-        await done
-
-    def _rows(self, written: Written, author: str) -> list[Statement]:
+    def _rows(self, written: Written, author: str) -> list[Row]:
         wall_ms = int(self._clock.wall() * 1000)
-        rows = [
-            (
-                at >> 1,
-                change.kv.key,
-                change.kv.create_revision,
-                change.kv.version,
-                change.kv.lease,
-                at & 1,
-                wall_ms,
-                author,
-                change.kv.value,
-            )
-            for at, change in written.changes
-            if not self._keyspace.ephemeral.owns(change.kv.key)
-        ]
-        return [(tables.INSERT_ROW, rows)] if rows else []
-
-    def _reserve(self, written: Written, statements: list[Statement]) -> Callable[[], None]:
-        """Move the durable high-water mark ahead of a revision that may leave no row."""
-        before = self._reserved
         owns = self._keyspace.ephemeral.owns
-        if written.revision > before and any(owns(c.kv.key) for _, c in written.changes):
-            self._reserved = written.revision + self._options.reserve_revisions
-            statements.append((tables.SET_FACT, [(tables.RESERVED, self._reserved)]))
+        rows: list[Row] = []
+        for at, change in written.changes:
+            kv = change.kv
+            if not owns(kv.key):
+                place, gone = at >> 1, at & 1
+                known = (kv.create_revision, kv.version, kv.lease, gone, wall_ms, author)
+                rows.append((place, kv.key, *known, kv.value))
+        return rows
 
-        def undo() -> None:
+    def _uses_reserve(self, written: Written) -> bool:
+        """Whether the revision may leave no row and lies beyond the durable high-water mark."""
+        if not self._options.ephemeral_prefixes or written.revision <= self._reserved:
+            return False
+        return any(self._keyspace.ephemeral.owns(change.kv.key) for _, change in written.changes)
+
+    def _undo_reserve(self, before: int, undo: Callable[[], None] | None) -> Callable[[], None]:
+        def back() -> None:
             self._reserved = before
+            if undo is not None:
+                undo()
 
-        return undo
+        return back
 
     def _checkpoint_next(self) -> None:
         self._writer.checkpoint_next = True
@@ -346,3 +334,27 @@ class SqlStore:
         if self._closed:
             raise Closed
         self._writer.check()
+
+
+def _both(first: Callable[[Written], None], then: Callable[[], None]) -> Callable[[Written], None]:
+    def undo(written: Written) -> None:
+        first(written)
+        then()
+
+    return undo
+
+
+async def _ended(begin: Callable[[Done], None]) -> TxnResult:
+    """Wait for a transaction; whoever gives up waiting changes nothing."""
+    future: asyncio.Future[TxnResult] = asyncio.get_running_loop().create_future()
+
+    def done(result: TxnResult | StoreError) -> None:
+        if future.done():
+            return
+        if isinstance(result, StoreError):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+    begin(done)
+    return await future

@@ -13,6 +13,8 @@ the key: at a million rows it costs 5.4 times the write rate; `mvcc.keyindex` is
 For people with `sqlite3`: the views `revisions` (history with plain numbers) and `current_keys`.
 """
 
+from functools import cache
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -138,6 +140,15 @@ _fact_insert = sqlite.insert(fact)
 _lease_insert = sqlite.insert(lease)
 
 INSERT_ROW = _text(insert(history))
+
+
+@cache
+def insert_rows(count: int) -> str:
+    """The statement that adds so many rows; its parameters are theirs, one row after the other."""
+    head, _, row = INSERT_ROW.partition(" VALUES ")
+    return f"{head} VALUES {', '.join([row] * count)}"
+
+
 DELETE_ROW = _text(delete(history).where(history.c.id == bindparam("row")))
 SELECT_ROW = _text(select(*_row).where(history.c.id == bindparam("row")))
 SELECT_WINDOW = _text(

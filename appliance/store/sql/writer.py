@@ -21,9 +21,9 @@ A group is bounded in entries and bytes; the queue by the requests that clients 
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +32,16 @@ import structlog
 from appliance.kit.clock import Clock
 from appliance.store.errors import NoSpace, StoreError, TimedOut, Unusable
 from appliance.store.options import StoreOptions
+from appliance.store.sql import tables
 from appliance.store.sql.engine import unusable
+from appliance.store.sql.entries import Entry, Row, Statement
 
 log = structlog.get_logger(__name__)
 
-Statement = tuple[str, Sequence[tuple[Any, ...]]]
-"""A text and the rows it is run for; no rows: a pragma, run once."""
-
+_ROWS_A_STATEMENT = 100  # so many texts at most are kept prepared
 _MAX_GROUP = 512  # entries; bounds the wait of the first
 _MAX_GROUP_BYTES = 8 << 20  # bounds the memory of one transaction
 _LOCKED_WAIT_MS = 10_000  # for a person with sqlite3 who holds the write lock
-
-
-@dataclass(slots=True, kw_only=True)
-class Entry:
-    """Something to write. `committed` or `failed` is called on the loop, exactly once."""
-
-    statements: list[Statement]
-    committed: Callable[[], None]
-    failed: Callable[[StoreError], None]
-    size_bytes: int = 0
 
 
 class Writer:
@@ -115,17 +105,18 @@ class Writer:
             self._idle.set()
             return
         group = self._take_group()
+        rows = [row for entry in group for row in entry.rows]
         statements = [statement for entry in group for statement in entry.statements]
-        if not statements:
+        if not rows and not statements:
             self._finish(group, None)
             return
         if len(group) == 1 and self._typical_s < self._options.inline_commit_below_s:
-            error = self._commit(statements, wait_ms=0)
+            error = self._commit(rows, statements, wait_ms=0)
             if not _is(error, sqlite3.SQLITE_BUSY):
                 self._finish(group, error)
                 return
         self._in_flight = True
-        done = self._thread.submit(self._commit, statements, wait_ms=_LOCKED_WAIT_MS)
+        done = self._thread.submit(self._commit, rows, statements, wait_ms=_LOCKED_WAIT_MS)
         done.add_done_callback(lambda it: self._loop.call_soon_threadsafe(self._land, group, it))
 
     def _take_group(self) -> list[Entry]:
@@ -163,14 +154,17 @@ class Writer:
         for entry in reversed(entries):
             entry.failed(refusal)
 
-    def _commit(self, statements: list[Statement], *, wait_ms: int) -> sqlite3.Error | None:
+    def _commit(
+        self, rows: list[Row], statements: list[Statement], *, wait_ms: int
+    ) -> sqlite3.Error | None:
         """One transaction; runs on the thread, or on the loop while the thread has nothing."""
         connection, started = self._connection, self._clock.monotonic()
         try:
             _begin(connection, wait_ms)
-            for text, rows in _joined(statements):
-                if rows:
-                    connection.executemany(text, rows)
+            _insert(connection, rows)
+            for text, parameters in _joined(statements):
+                if parameters:
+                    connection.executemany(text, parameters)
                 else:
                     connection.execute(text).fetchall()  # a pragma
             connection.execute("COMMIT")
@@ -198,6 +192,20 @@ def _begin(connection: sqlite3.Connection, wait_ms: int) -> None:
             connection.execute("BEGIN IMMEDIATE")
         finally:
             connection.execute("PRAGMA busy_timeout = 0")
+
+
+def _insert(connection: sqlite3.Connection, rows: list[Row]) -> None:
+    """Add rows, many by one statement.
+
+    The driver gives the interpreter's lock away at each statement, and has to wait for it again:
+    row by row a busy loop would stand in the way of its own commit a hundred times.
+    """
+    if len(rows) == 1:
+        connection.execute(tables.INSERT_ROW, rows[0])
+        return
+    for at in range(0, len(rows), _ROWS_A_STATEMENT):
+        some = rows[at : at + _ROWS_A_STATEMENT]
+        connection.execute(tables.insert_rows(len(some)), list(chain.from_iterable(some)))
 
 
 def _refusal(error: sqlite3.Error) -> StoreError | None:
