@@ -18,12 +18,14 @@ as long to make. They hold no cycle, so the collector need not look at them.
 Source: etcd api/v3 rpc.proto and rpctypes; facts in etcd's `server/storage/mvcc`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
+
+from appliance.store.errors import StoreError
 
 NO_END = b""
 """Range end that means: just this key."""
@@ -314,6 +316,25 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted, then free everything."""
+        ...
+
+
+@runtime_checkable
+class PromptStore(Protocol):
+    """What a store in this process can do beside: answer without a task and a future."""
+
+    def range_now(self, request: Range) -> RangeResult:
+        """`Store.range`, which never has to wait."""
+        ...
+
+    def txn_soon(
+        self, request: Txn, author: str, done: Callable[[TxnResult | StoreError], None]
+    ) -> None:
+        """`Store.txn`; `done` is told when it is durable, or not to be.
+
+        Raises:
+            StoreError: it was refused at once; `done` will not be called.
+        """
         ...
 
 

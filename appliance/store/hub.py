@@ -83,8 +83,6 @@ class Hub:
 
     def publish(self, revision: int, changes: Sequence[Event]) -> None:
         """Hand out the changes of a revision that has just been committed."""
-        if not self._open:
-            return
         touched: dict[HubWatcher, list[Event]] = {}
         for change in changes:
             for watcher in self.index.match(change.kv.key):

@@ -231,9 +231,10 @@ def _size(op: Op) -> int:
 
 
 def _choose(request: Txn, state: State) -> Branch:
-    succeeded = all(_holds(compare, state) for compare in request.compares)
+    succeeded = not request.compares or all(_holds(c, state) for c in request.compares)
     ops = request.success if succeeded else request.failure
-    return Branch(succeeded, tuple(_choose(op, state) if isinstance(op, Txn) else op for op in ops))
+    chosen = [_choose(op, state) if isinstance(op, Txn) else op for op in ops]
+    return Branch(succeeded, tuple(chosen))
 
 
 def _holds(compare: Compare, state: State) -> bool:

@@ -40,12 +40,30 @@ class Stream(Protocol):
         ...
 
 
+class Reply(Protocol):
+    """Where the one answer of a call goes; only the first counts."""
+
+    def finish(self, data: bytes) -> None:
+        """Answer with a message's bytes."""
+        ...
+
+    def refuse(self, error: Exception) -> None:
+        """End the call without an answer."""
+        ...
+
+
+AtOnce = Callable[[bytes, Caller, Reply], bool]
+"""A request's bytes, and where the answer goes, now or later; False: `handle` has to do it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unary:
     """One request, one answer."""
 
     request: type[Message]
     handle: Callable[[Any, Caller], Awaitable[Message]]
+    at_once: AtOnce | None = None
+    """The same without a task of its own, for calls that come by the ten thousand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ class Assembler:
         """
         if self._pending:
             data = self._pending + data
+        elif len(data) <= self._max_bytes and data[:5] == _HEAD.pack(0, max(0, len(data) - 5)):
+            return [data[_HEAD.size :]]  # one whole message, as nearly always
         messages: list[bytes] = []
         place = 0
         while len(data) - place >= _HEAD.size:

@@ -10,32 +10,32 @@ Source: gRPC's PROTOCOL-HTTP2.md.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple
 
 import structlog
 from typing_extensions import override
 
 from appliance.kit.tasks import Tasks
-from appliance.store.errors import Closed, StoreError
+from appliance.store.errors import Closed
 from appliance.store.serve import hpack
+from appliance.store.serve.call import OK, Call
 from appliance.store.serve.calls import Caller, Method, Methods, Streaming, Unary
 from appliance.store.serve.frames import Code, ConnectionFault
-from appliance.store.serve.framing import Assembler, framed, timeout_s
+from appliance.store.serve.framing import framed, timeout_s
+from appliance.store.serve.hpack import Header
 from appliance.store.serve.http2 import Connection
 from appliance.store.serve.http2_events import Data, Drained, Event, Opened, Reset
 from appliance.store.serve.status import Refused, Status, refusal, trailers
-from appliance.store.serve.wire import Message, WireError
 
 log = structlog.get_logger(__name__)
 
 _HEAD = b"\x88" + hpack.literal(b"content-type", b"application/grpc")
-_OK = trailers(Status.OK)
 _NOT_GRPC = hpack.literal(b":status", b"415")
 _WAIT_BYTES = 256 << 10
 """A stream's sender waits when more than this is queued for it."""
+_KEPT_ROUTES = 32
 _MAX_UNFINISHED_BYTES = 64 << 20
 _MAX_WAITING_BYTES = 16 << 20
 """Unary calls of a connection wait while more than this is not read of earlier answers."""
@@ -51,6 +51,15 @@ class GrpcOptions:
     """etcd's: 1.5 MiB for a request and 512 KiB around it."""
 
 
+class _Route(NamedTuple):
+    """What headers ask for: a method, or why there is none."""
+
+    method: Method | None
+    caller: Caller
+    timeout: bytes | None
+    refusal: bytes
+
+
 class GrpcConnection(asyncio.Protocol):
     """One client."""
 
@@ -60,7 +69,8 @@ class GrpcConnection(asyncio.Protocol):
         self._options = options
         self._gone = gone
         self._http2 = Connection()
-        self._calls: dict[int, _Call] = {}
+        self._calls: dict[int, Call] = {}
+        self._routes: dict[tuple[Header, ...], _Route] = {}
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._flushing = False
@@ -163,21 +173,16 @@ class GrpcConnection(asyncio.Protocol):
             call.drained()
 
     def _open(self, event: Opened) -> None:
-        fields = dict(event.headers)
-        stream_id = event.stream_id
-        if not fields.get(b"content-type", b"").startswith(b"application/grpc"):
-            self._http2.send_headers(stream_id, _NOT_GRPC, end=True)
-            return
-        path = fields.get(b":path", b"").decode("latin-1")
-        method = self._options.methods.get(path)
+        # The same headers, read once, come with nearly every call of a client.
+        route = self._routes.get(event.headers) or self._route(event.headers)
+        stream_id, method, caller = event.stream_id, route.method, route.caller
         if method is None:
-            block = trailers(Status.UNIMPLEMENTED, self._unknown(path))
-            self._http2.send_headers(stream_id, _HEAD + block, end=True)
+            self._http2.send_headers(stream_id, route.refusal, end=True)
             return
-        call = _Call(self, stream_id, method, Caller(self._peer, fields, self._common_name))
+        call = Call(self, stream_id, method, caller)
         self._calls[stream_id] = call
-        if b"grpc-timeout" in fields:
-            limit_s = timeout_s(fields[b"grpc-timeout"])
+        if route.timeout is not None:
+            limit_s = timeout_s(route.timeout)
             if limit_s is None:
                 call.fail(Refused(Status.INTERNAL, "malformed grpc-timeout"))
                 return
@@ -187,13 +192,28 @@ class GrpcConnection(asyncio.Protocol):
         if event.ended:
             self._feed(call, Data(stream_id, b"", ended=True))
 
+    def _route(self, headers: tuple[Header, ...]) -> "_Route":
+        fields = dict(headers)
+        path = fields.get(b":path", b"").decode("latin-1")
+        method = self._options.methods.get(path)
+        refusal = b""
+        if not fields.get(b"content-type", b"").startswith(b"application/grpc"):
+            method, refusal = None, _NOT_GRPC
+        elif method is None:
+            refusal = _HEAD + trailers(Status.UNIMPLEMENTED, self._unknown(path))
+        caller = Caller(self._peer, fields, self._common_name)
+        route = _Route(method, caller, fields.get(b"grpc-timeout"), refusal)
+        if len(self._routes) < _KEPT_ROUTES:
+            self._routes[headers] = route
+        return route
+
     def _unknown(self, path: str) -> str:
         service, _, name = path.lstrip("/").rpartition("/")
         if any(known.startswith(f"/{service}/") for known in self._options.methods):
             return f"unknown method {name} for service {service}"
         return f"unknown service {service}"
 
-    def _feed(self, call: "_Call", event: Data) -> None:
+    def _feed(self, call: Call, event: Data) -> None:
         before = call.assembler.pending_bytes
         try:
             messages = call.assembler.feed(event.data)
@@ -209,16 +229,16 @@ class GrpcConnection(asyncio.Protocol):
         self._http2.used(event.stream_id, max(0, len(event.data) - held))
         call.take(messages, ended=event.ended)
 
-    def used(self, call: "_Call", size: int) -> None:
+    def used(self, call: Call, size: int) -> None:
         """A stream's reader has taken a message."""
         self._http2.used(call.stream_id, size)
         self.flush_soon()
 
-    def begin(self, call: "_Call") -> None:
+    def begin(self, call: Call) -> None:
         """Send the answer's headers."""
         self._http2.send_headers(call.stream_id, _HEAD)
 
-    def send(self, call: "_Call", data: bytes) -> bool:
+    def send(self, call: Call, data: bytes) -> bool:
         """Send a message; True: too much is queued, wait for `drained`."""
         queued = self._http2.send_data(call.stream_id, framed(data))
         self.flush_soon()
@@ -231,25 +251,32 @@ class GrpcConnection(asyncio.Protocol):
             self._held_back.append(waiting)
             await waiting
 
-    def answer(self, call: "_Call", data: bytes) -> None:
+    def answer(self, call: Call, data: bytes) -> None:
         """Answer a unary call."""
         self.forget(call)
-        self._http2.answer(call.stream_id, _HEAD, framed(data), _OK)
+        self._http2.answer(call.stream_id, _HEAD, framed(data), OK)
         self.flush_soon()
 
-    def end(self, call: "_Call", block: bytes, *, begun: bool) -> None:
+    def end(self, call: Call, block: bytes, *, begun: bool) -> None:
         """Send the status."""
         self.forget(call)
         self._http2.send_headers(call.stream_id, block if begun else _HEAD + block, end=True)
         self.flush_soon()
 
-    def forget(self, call: "_Call") -> None:
+    def forget(self, call: Call) -> None:
         """The call is over."""
         if self._calls.pop(call.stream_id, None) is not None:
             self._unfinished -= call.assembler.pending_bytes
 
-    def run(self, call: "_Call", method: Unary, data: bytes) -> None:
+    def run(self, call: Call, method: Unary, data: bytes) -> None:
         """Run a unary call."""
+        at_once = method.at_once
+        if (
+            at_once is not None
+            and self._http2.waiting_bytes <= _MAX_WAITING_BYTES
+            and call.attempt(at_once, data)
+        ):
+            return
         call.start(self._options.tasks, lambda: call.unary(method, data))
 
     @property
@@ -265,132 +292,3 @@ def _common_name(certificate: Mapping[str, Any] | None) -> str:
             if name == "commonName":
                 return str(value)
     return ""
-
-
-class _Call:
-    """One call, and for its handler the `Stream`."""
-
-    def __init__(
-        self, connection: GrpcConnection, stream_id: int, method: Method, caller: Caller
-    ) -> None:
-        self.caller = caller
-        self.stream_id = stream_id
-        self.assembler = Assembler(connection.max_message_bytes)
-        self.timer: asyncio.TimerHandle | None = None
-        self.streams = isinstance(method, Streaming)
-        self._connection = connection
-        self._method = method
-        self._requests: deque[bytes] = deque()
-        self._ended = False
-        self._begun = False
-        self._over = False
-        self._wake: asyncio.Future[None] | None = None
-        self._room: asyncio.Future[None] | None = None
-        self._task: asyncio.Task[Any] | None = None
-
-    # What the connection tells
-
-    def start(self, tasks: Tasks, work: Callable[[], Awaitable[None]]) -> None:
-        """Run the handler."""
-        self._task = tasks.spawn("call", self._guarded(work))
-
-    def take(self, messages: list[bytes], *, ended: bool) -> None:
-        """Requests have come; `ended`: the last ones."""
-        self._requests.extend(messages)
-        self._ended = ended
-        if isinstance(self._method, Streaming):
-            if self._wake is not None and not self._wake.done():
-                self._wake.set_result(None)
-        elif len(self._requests) > 1 or (ended and not self._requests):
-            self.fail(Refused(Status.INTERNAL, "a unary call has one request"))
-        elif ended:
-            self._connection.run(self, self._method, self._requests.popleft())
-
-    def drained(self) -> None:
-        """The client has caught up."""
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
-
-    def abandon(self) -> None:
-        """Nobody waits for the answer any more."""
-        self._close()
-        if self._task is not None:
-            self._task.cancel()
-
-    def expire(self) -> None:
-        """The client's deadline has come."""
-        self.fail(Refused(Status.DEADLINE_EXCEEDED, "context deadline exceeded"))
-
-    def fail(self, refused: Refused) -> None:
-        """End the call from outside its handler."""
-        if not self._over:
-            self._end(trailers(refused.status, str(refused)))
-            if self._task is not None:
-                self._task.cancel()
-
-    # What the handler does
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Any:
-        while not self._requests:
-            if self._ended:
-                raise StopAsyncIteration
-            self._wake = asyncio.get_running_loop().create_future()
-            await self._wake
-        data = self._requests.popleft()
-        self._connection.used(self, len(data))
-        return self._method.request.decode(data)
-
-    async def send(self, message: Message) -> None:
-        """Send an answer."""
-        if self._over:
-            return
-        self._begin()
-        if self._connection.send(self, message.encode()):
-            self._room = asyncio.get_running_loop().create_future()
-            await self._room
-
-    async def unary(self, method: Unary, data: bytes) -> None:
-        """Answer the one request."""
-        await self._connection.room()
-        answer = await method.handle(method.request.decode(data), self.caller)
-        if not self._over:
-            self._close()
-            self._connection.answer(self, answer.encode())
-
-    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except Refused as refused:
-            self._fail_inside(refused)
-        except StoreError as error:
-            self._fail_inside(refusal(error))
-        except WireError as error:
-            text = f"grpc: error unmarshalling request: {error}"
-            self._fail_inside(Refused(Status.INTERNAL, text))
-        except Exception as error:
-            log.exception("call failed", path=self.caller.metadata.get(b":path", b"").decode())
-            self._fail_inside(Refused(Status.UNKNOWN, str(error)))
-        else:
-            if not self._over:
-                self._end(_OK)
-
-    def _fail_inside(self, refused: Refused) -> None:
-        if not self._over:
-            self._end(trailers(refused.status, str(refused)))
-
-    def _begin(self) -> None:
-        if not self._begun:
-            self._begun = True
-            self._connection.begin(self)
-
-    def _end(self, block: bytes) -> None:
-        self._close()
-        self._connection.end(self, block, begun=self._begun)
-
-    def _close(self) -> None:
-        self._over = True
-        if self.timer is not None:
-            self.timer.cancel()

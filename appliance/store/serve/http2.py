@@ -22,13 +22,13 @@ STREAM_WINDOW = 1 << 20
 CONNECTION_WINDOW = 8 << 20
 MAX_STREAMS = 4096
 MAX_HEADER_BYTES = 16 << 10
+_HEAD = struct.Struct(">BHBBI")
 _MAX_UNREAD_CONTROL = 1 << 20
 _MAX_RESETS = 1000  # streams that a client may open and reset while nothing is answered
 
 
 @dataclass(slots=True)
-class _Stream:
-    outgoing: Outgoing
+class _Stream(Outgoing):
     room: int = STREAM_WINDOW
     """What we said we would take."""
     taken: int = 0
@@ -119,7 +119,7 @@ class Connection:
         if stream is None:
             return
         if end:
-            self._outflow.end(stream.outgoing, block)
+            self._outflow.end(stream, block)
             self._settle()
         else:
             self._out += frame(frames.HEADERS, frames.END_HEADERS, stream_id, block)
@@ -128,7 +128,7 @@ class Connection:
         """The whole answer at once."""
         stream = self._streams.get(stream_id)
         if stream is not None:
-            self._outflow.answer(stream.outgoing, head, data, trailers)
+            self._outflow.answer(stream, head, data, trailers)
             self._settle()
 
     def send_data(self, stream_id: int, data: bytes) -> int:
@@ -136,8 +136,8 @@ class Connection:
         stream = self._streams.get(stream_id)
         if stream is None:
             return 0
-        self._outflow.queue(stream.outgoing, data)
-        return stream.outgoing.queued_bytes
+        self._outflow.queue(stream, data)
+        return stream.queued_bytes
 
     def send_trailers(self, stream_id: int, block: bytes) -> None:
         """End the answer after what is queued."""
@@ -146,9 +146,9 @@ class Connection:
     def await_drained(self, stream_id: int) -> bool:
         """Ask for `Drained`; False if there is nothing to wait for."""
         stream = self._streams.get(stream_id)
-        if stream is None or not stream.outgoing.queued_bytes:
+        if stream is None or not stream.queued_bytes:
             return False
-        stream.outgoing.awaited = True
+        stream.awaited = True
         return True
 
     def reset(self, stream_id: int, code: Code) -> None:
@@ -188,16 +188,16 @@ class Connection:
             place = len(frames.PREFACE)
         end = len(data)
         while end - place >= frames.HEAD:
-            size = data[place] << 16 | data[place + 1] << 8 | data[place + 2]
+            high, low, kind, flags, stream_id = _HEAD.unpack_from(data, place)
+            size = high << 16 | low
             if size > frames.MIN_FRAME_BYTES:
                 raise ConnectionFault(Code.FRAME_SIZE_ERROR, "frame too large")
-            after = place + frames.HEAD + size
-            if after > end:
+            start, place = place, place + frames.HEAD + size
+            if place > end:
+                place = start
                 break
-            kind, flags = data[place + 3], data[place + 4]
-            stream_id = int.from_bytes(data[place + 5 : place + 9], "big") & frames.MAX_WINDOW
-            self._one(kind, flags, stream_id, data[place + frames.HEAD : after])
-            place = after
+            payload = data[start + frames.HEAD : place]
+            self._one(kind, flags, stream_id & frames.MAX_WINDOW, payload)
         self._in = data[place:]
 
     def _one(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
@@ -283,8 +283,8 @@ class Connection:
         if len(self._streams) >= MAX_STREAMS:
             self._out += frames.rst_stream(stream_id, Code.REFUSED_STREAM)
             return
-        outgoing = Outgoing(stream_id, self._outflow.stream_window)
-        self._streams[stream_id] = _Stream(outgoing, remote_closed=ended)
+        window = self._outflow.stream_window
+        self._streams[stream_id] = _Stream(stream_id, window, remote_closed=ended)
         self._events.append(Opened(stream_id, headers, ended))
 
     def _priority(self, flags: int, stream_id: int, payload: bytes) -> None:
@@ -332,7 +332,7 @@ class Connection:
         change = value - self._outflow.stream_window
         self._outflow.stream_window = value
         for stream in self._streams.values():
-            if not self._outflow.widen_stream(stream.outgoing, change):
+            if not self._outflow.widen_stream(stream, change):
                 raise ConnectionFault(Code.FLOW_CONTROL_ERROR, "window too large")
 
     def _ping(self, flags: int, stream_id: int, payload: bytes) -> None:
@@ -354,8 +354,8 @@ class Connection:
         self._check_known(stream_id)
         stream = self._streams.get(stream_id)
         if stream is not None:
-            if self._outflow.widen_stream(stream.outgoing, size):
-                self._outflow.flush_stream(stream.outgoing)
+            if self._outflow.widen_stream(stream, size):
+                self._outflow.flush_stream(stream)
             else:
                 self.reset(stream_id, Code.FLOW_CONTROL_ERROR)
                 self._events.append(Reset(stream_id))
@@ -381,4 +381,4 @@ class Connection:
     def _forget(self, stream_id: int) -> None:
         stream = self._streams.pop(stream_id, None)
         if stream is not None:
-            self._outflow.forget(stream.outgoing)
+            self._outflow.forget(stream)

@@ -3,11 +3,19 @@
 Source: etcd server/etcdserver/api/v3rpc/key.go.
 """
 
-from appliance.store.base import DeleteResult, Put, PutResult, Store, Txn
-from appliance.store.errors import TooLarge
-from appliance.store.serve import convert
+from appliance.store.base import (
+    DeleteResult,
+    PromptStore,
+    Put,
+    PutResult,
+    Store,
+    Txn,
+    TxnResult,
+)
+from appliance.store.errors import StoreError, TooLarge
+from appliance.store.serve import convert, quick
 from appliance.store.serve.alarms import Alarms
-from appliance.store.serve.calls import Caller, Methods, Unary
+from appliance.store.serve.calls import Caller, Methods, Reply, Unary
 from appliance.store.serve.identity import Identity, current_revision
 from appliance.store.serve.messages import kv as pb
 from appliance.store.serve.wire import Message
@@ -23,15 +31,17 @@ class KvService:
         self._store = store
         self._identity = identity
         self._alarms = alarms
+        self._prompt = PromptKv(store, identity, alarms) if isinstance(store, PromptStore) else None
 
     def methods(self) -> Methods:
         """The service's table."""
-        prefix = "/etcdserverpb.KV/"
+        prefix, prompt = "/etcdserverpb.KV/", self._prompt
+        range_, put, txn = (prompt.range, prompt.put, prompt.txn) if prompt else (None,) * 3
         return {
-            prefix + "Range": Unary(pb.RangeRequest, self.range),
-            prefix + "Put": Unary(pb.PutRequest, self.put),
+            prefix + "Range": Unary(pb.RangeRequest, self.range, range_),
+            prefix + "Put": Unary(pb.PutRequest, self.put, put),
             prefix + "DeleteRange": Unary(pb.DeleteRangeRequest, self.delete),
-            prefix + "Txn": Unary(pb.TxnRequest, self.txn),
+            prefix + "Txn": Unary(pb.TxnRequest, self.txn, txn),
             prefix + "Compact": Unary(pb.CompactionRequest, self.compact),
         }
 
@@ -44,9 +54,7 @@ class KvService:
     async def put(self, request: pb.PutRequest, caller: Caller) -> Message:
         """Write a key."""
         put = convert.put_of(request)
-        if len(put.key) + len(put.value) > MAX_REQUEST_BYTES:
-            raise TooLarge
-        self._alarms.check_growable()
+        _check_put(put, self._alarms)
         if _keeps_value(put):
             # Outside transactions etcd looks at the lease before it looks at the key.
             await self._store.lease_info(put.lease)
@@ -65,10 +73,7 @@ class KvService:
     async def txn(self, request: pb.TxnRequest, caller: Caller) -> Message:
         """Run a transaction."""
         txn = convert.txn_of(request)
-        if _puts(request):
-            self._alarms.check_growable()
-        else:
-            self._alarms.check_writable()
+        _check_txn(request, self._alarms)
         result = await self._store.txn(txn, caller.peer)
         return convert.txn_message(result, self._identity.header(result.revision))
 
@@ -79,6 +84,68 @@ class KvService:
         return pb.CompactionResponse(
             header=self._identity.header(await current_revision(self._store))
         )
+
+
+class PromptKv:
+    """The same answers without a task for each call, over a store that can do that."""
+
+    def __init__(self, store: PromptStore, identity: Identity, alarms: Alarms) -> None:
+        self._store = store
+        self._identity = identity
+        self._alarms = alarms
+        self._answers = quick.Answers(identity)
+
+    def range(self, data: bytes, caller: Caller, reply: Reply) -> bool:
+        """Read keys."""
+        del caller
+        request = quick.range_of(data) or convert.range_of(pb.RangeRequest.decode(data))
+        reply.finish(self._answers.range(self._store.range_now(request)))
+        return True
+
+    def put(self, data: bytes, caller: Caller, reply: Reply) -> bool:
+        """Write a key, if the request is of the common shape."""
+        put = quick.put_of(data)
+        if put is None:
+            return False
+        _check_put(put, self._alarms)
+
+        def done(result: TxnResult | StoreError) -> None:
+            if isinstance(result, StoreError):
+                reply.refuse(result)
+            else:
+                reply.finish(self._answers.put(result.revision))
+
+        self._store.txn_soon(Txn(success=(put,)), caller.peer, done)
+        return True
+
+    def txn(self, data: bytes, caller: Caller, reply: Reply) -> bool:
+        """Run a transaction."""
+        request = pb.TxnRequest.decode(data)
+        txn = convert.txn_of(request)
+        _check_txn(request, self._alarms)
+
+        def done(result: TxnResult | StoreError) -> None:
+            if isinstance(result, StoreError):
+                reply.refuse(result)
+            else:
+                header = self._identity.header(result.revision)
+                reply.finish(convert.txn_message(result, header).encode())
+
+        self._store.txn_soon(txn, caller.peer, done)
+        return True
+
+
+def _check_put(put: Put, alarms: Alarms) -> None:
+    if len(put.key) + len(put.value) > MAX_REQUEST_BYTES:
+        raise TooLarge
+    alarms.check_growable()
+
+
+def _check_txn(request: pb.TxnRequest, alarms: Alarms) -> None:
+    if _puts(request):
+        alarms.check_growable()
+    else:
+        alarms.check_writable()
 
 
 def _keeps_value(put: Put) -> bool:

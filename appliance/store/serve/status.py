@@ -9,6 +9,7 @@ from enum import IntEnum
 
 from appliance.store import errors
 from appliance.store.serve import hpack
+from appliance.store.serve.wire import WireError
 
 
 class Status(IntEnum):
@@ -62,6 +63,17 @@ _OF_STORE: dict[type[errors.StoreError], Status] = {
 def refusal(error: errors.StoreError) -> Refused:
     """The store's refusal as a call's end."""
     return Refused(_OF_STORE.get(type(error), Status.UNKNOWN), str(error))
+
+
+def ending(error: Exception) -> Refused | None:
+    """How a call ends whose handler raised this; None: nobody foresaw it."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, errors.StoreError):
+        return refusal(error)
+    if isinstance(error, WireError):
+        return Refused(Status.INTERNAL, f"grpc: error unmarshalling request: {error}")
+    return None
 
 
 def trailers(status: Status, text: str = "") -> bytes:

@@ -284,7 +284,8 @@ class SqlStore:
         if written.changes:
             self._keyspace.commit(written)
             self._committed.revision = written.revision
-            self._hub.publish(written.revision, written.events())
+            if len(self._hub):
+                self._hub.publish(written.revision, written.events())
         if entry.rows:
             self._retention.wrote(written.revision)
 

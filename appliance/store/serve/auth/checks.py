@@ -16,7 +16,7 @@ from appliance.store.serve import convert
 from appliance.store.serve.auth.guard import Guard
 from appliance.store.serve.auth.permissions import Access
 from appliance.store.serve.auth.tokens import Who
-from appliance.store.serve.calls import Caller, Method, Methods, Stream, Streaming, Unary
+from appliance.store.serve.calls import Caller, Method, Methods, Reply, Stream, Streaming, Unary
 from appliance.store.serve.messages import kv as pb
 from appliance.store.serve.messages import lease, maintenance
 from appliance.store.serve.wire import Message
@@ -152,7 +152,14 @@ def _guarded(method: Method, guard: Guard, check: Check) -> Method:
         answer: Message = await handle(request, caller)
         return answer
 
-    return Unary(method.request, called)
+    at_once = method.at_once
+    if at_once is None:
+        return Unary(method.request, called)
+
+    def unless_checked(data: bytes, caller: Caller, reply: Reply) -> bool:
+        return not guard.enabled and at_once(data, caller, reply)
+
+    return Unary(method.request, called, unless_checked)
 
 
 class _CheckedStream:
