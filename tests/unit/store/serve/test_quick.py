@@ -90,9 +90,7 @@ def test_answers(found: list[KeyValue], count: int, more: bool, revision: int) -
     answers = quick.Answers(IDENTITY)
     header = IDENTITY.header(revision)
     assert answers.put(revision) == pb.PutResponse(header=header).encode()
-    bare = [
-        KeyValue(k.key, b"", k.create_revision, k.mod_revision, k.version, k.lease) for k in found
-    ]
+    bare = [without_value(kv) for kv in found]
     for some in (found, bare, found):  # the second time from memory, and keys alone in between
         result = RangeResult(tuple(some), count, more=more, revision=revision)
         assert answers.range(result) == convert.range_message(result, header).encode()
