@@ -10,7 +10,9 @@ event loop; no call here awaits.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from appliance.store.base import Event, EventKind, KeyValue, Range, RangeResult
 from appliance.store.errors import TooManyOps
