@@ -10,6 +10,7 @@ from appliance import __version__
 _VERBS = (
     "agent",
     "backup",
+    "check",
     "history",
     "image",
     "join",

@@ -116,7 +116,7 @@ def _routes(parts: Parts, metrics: Metrics, authorizer: Authorizer) -> Mapping[s
     )
     reviews = Reviews(authorizer=authorizer, authenticator=parts.authenticator, clock=parts.clock)
     api = Api(resources, subresources, reviews, Discovery(KINDS, [_BINDINGS, *EXTRAS]))
-    health, openapi = Health(parts.checks), OpenApi()
+    health, openapi = Health(parts.checks, parts.clock), OpenApi()
     checks = {
         f"/{name}{tail}": health.handle for name in ENDPOINTS for tail in ("", "/{check:path}")
     }

@@ -6,11 +6,13 @@ Source: apiserver `server/healthz`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.utils import formatdate
 
 import structlog
 
 from appliance.control.http.exchange import Exchange
+from appliance.kit.clock import Clock, SystemClock
 
 log = structlog.get_logger(__name__)
 
@@ -37,9 +39,17 @@ PING = Check("ping", _ping, live=True)
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Answers the three endpoints and their single checks."""
+    """Answers the three endpoints and their single checks, with the time that it is here.
+
+    Other hosts compare their clocks with it (`appliance check --server`).
+    """
 
     checks: Sequence[Check] = ()
+    clock: Clock = field(default_factory=SystemClock)
+
+    def _extra(self) -> tuple[tuple[bytes, bytes], ...]:
+        date = formatdate(self.clock.wall(), usegmt=True).encode()
+        return (*_EXTRA, (b"date", date))
 
     async def handle(self, exchange: Exchange) -> None:
         """Run all checks of an endpoint, or the one named behind it."""
@@ -63,12 +73,12 @@ class Health:
                 faults.append(check.name)
         if faults:
             text = "\n".join([*lines, f"{endpoint} check failed", ""])
-            await exchange.answer_bytes(text.encode(), _TEXT, code=500, extra=_EXTRA)
+            await exchange.answer_bytes(text.encode(), _TEXT, code=500, extra=self._extra())
         elif "verbose" in exchange.params.one:
             text = "\n".join([*lines, f"{endpoint} check passed", ""])
-            await exchange.answer_bytes(text.encode(), _TEXT, extra=_EXTRA)
+            await exchange.answer_bytes(text.encode(), _TEXT, extra=self._extra())
         else:
-            await exchange.answer_bytes(b"ok", _TEXT, extra=_EXTRA)
+            await exchange.answer_bytes(b"ok", _TEXT, extra=self._extra())
 
     async def _single(
         self, exchange: Exchange, checks: Sequence[Check], endpoint: str, name: str
@@ -77,10 +87,10 @@ class Health:
         if check is None:
             await exchange.answer_bytes(b"404 page not found\n", _TEXT, code=404)
         elif await _holds(check):
-            await exchange.answer_bytes(b"ok", _TEXT, extra=_EXTRA)
+            await exchange.answer_bytes(b"ok", _TEXT, extra=self._extra())
         else:
             text = f"internal server error: {endpoint} check {name} failed\n"
-            await exchange.answer_bytes(text.encode(), _TEXT, code=500, extra=_EXTRA)
+            await exchange.answer_bytes(text.encode(), _TEXT, code=500, extra=self._extra())
 
 
 async def _holds(check: Check) -> bool:

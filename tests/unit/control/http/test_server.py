@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,8 @@ async def test_without_credentials_there_is_health_and_version_only(
 ) -> None:
     async with pki.client(server.port) as client:
         assert (await client.get("/livez")).text == "ok"
+        told = parsedate_to_datetime((await client.get("/livez")).headers["date"]).timestamp()
+        assert abs(told - SystemClock().wall()) < 60
         version = (await client.get("/version")).json()
         assert version["major"].isdecimal()
         assert version["minor"].isdecimal()
