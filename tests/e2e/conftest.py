@@ -10,6 +10,7 @@ from appliance.node.runtimes.base import Unreachable
 from appliance.node.runtimes.detect import default_endpoint, open_runtime
 from examples.guestbook.images.build import load_images
 from tests.lab.cluster import Cluster
+from tests.lab.manifests import ManifestWorld
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,13 +32,30 @@ async def prepare(kind: str) -> str:
 
 
 @pytest.fixture(scope="session", params=["docker", "podman"])
-def cluster(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
-    kind = request.param
+def engine(request: pytest.FixtureRequest) -> str:
+    """An engine that is here, with the guestbook's images."""
+    kind = str(request.param)
     if why := asyncio.run(prepare(kind)):
         pytest.skip(why)
-    made = Cluster(tmp_path_factory.mktemp(kind), kind, default_endpoint(kind))
+    return kind
+
+
+@pytest.fixture(scope="session")
+def manifests(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManifestWorld]:
+    """Where the node of `cluster` looks for manifests."""
+    made = ManifestWorld(tmp_path_factory.mktemp(engine))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    engine: str, manifests: ManifestWorld, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    made = Cluster(
+        tmp_path_factory.mktemp(engine), engine, default_endpoint(engine), flags=manifests.flags
+    )
     try:
         made.start()
         yield made

@@ -13,6 +13,15 @@ from appliance.node.volumes.base import VolumeFault
 
 ANYBODY = 0o777
 
+WORDS = {
+    "Directory": "a directory",
+    "File": "a file",
+    "Socket": "a socket file",
+    "CharDevice": "a character device",
+    "BlockDevice": "a block device",
+}
+"""Kinds of `hostPath.type` in messages."""
+
 
 def empty_dir(path: Path, group: int | None) -> None:
     """Make the folder once; what is in it stays."""
@@ -47,7 +56,7 @@ def host_path(source: HostPathVolumeSource) -> Path:
         "BlockDevice": path.is_block_device,
     }.get(kind)
     if fits is None or not fits():
-        raise VolumeFault(f"hostPath type check failed: {path} is not a {kind}")
+        raise VolumeFault(f"hostPath type check failed: {path} is not {WORDS.get(kind, kind)}")
     if not path.exists():  # type "": engines make a folder of it, as kubelets do
         path.mkdir(parents=True, mode=0o755)
     return path
