@@ -106,7 +106,11 @@ def _serve_options(config: Config, clock: Clock) -> ServeOptions:
         if kind == "jwt"
         else SimpleTokens(clock, config.auth_token_ttl)
     )
-    return ServeOptions(tokens=tokens, client_cert_auth=config.client_cert_auth)
+    return ServeOptions(
+        tokens=tokens,
+        client_cert_auth=config.client_cert_auth,
+        quota_bytes=config.quota_backend_bytes,
+    )
 
 
 def _tls(config: Config) -> ssl.SSLContext | None:

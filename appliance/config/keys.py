@@ -274,6 +274,13 @@ KEYS: tuple[Key, ...] = (
         roles=_STORE,
     ),
     Key(
+        name="quota-backend-bytes",
+        kind="int",
+        default=0,
+        help="Raise the NOSPACE alarm when the store is this large; 0 is 2 GiB, below 0 never.",
+        roles=_STORE,
+    ),
+    Key(
         name="client-cert-auth",
         kind="bool",
         default=False,

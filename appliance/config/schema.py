@@ -67,6 +67,7 @@ class Config:
     cert_file: str = ""
     key_file: str = ""
     trusted_ca_file: str = ""
+    quota_backend_bytes: int = 0
     client_cert_auth: bool = False
     auth_token: str = "simple"  # noqa: S105 - a kind of token, not one
     auth_token_ttl: int = 300

@@ -13,7 +13,7 @@ from pathlib import Path
 from appliance.kit.clock import SystemClock
 from appliance.store.options import StoreOptions
 from appliance.store.serve.identity import Identity
-from appliance.store.serve.server import EtcdServer
+from appliance.store.serve.server import EtcdServer, ServeOptions
 from appliance.store.sql.store import SqlStore
 
 ETCDCTL, ETCD = shutil.which("etcdctl"), shutil.which("etcd")
@@ -80,20 +80,20 @@ def _without_log_prefix(text: str) -> str:
 
 
 @asynccontextmanager
-async def ours(folder: Path) -> AsyncIterator[str]:
+async def ours(folder: Path, quota_bytes: int = -1) -> AsyncIterator[str]:
     """Our endpoint on a fresh store."""
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         options = StoreOptions(keep_history_s=0)
         store = await SqlStore.open(folder / "ours" / "state.db", options, clock)
         stack.push_async_callback(store.close)
-        server = EtcdServer(store, OURS, clock)
+        server = EtcdServer(store, OURS, clock, ServeOptions(quota_bytes=quota_bytes))
         stack.push_async_callback(server.stop)
         yield f"http://127.0.0.1:{await server.listen('127.0.0.1', 0)}"
 
 
 @asynccontextmanager
-async def real(folder: Path) -> AsyncIterator[str]:
+async def real(folder: Path, *flags: str) -> AsyncIterator[str]:
     """A real etcd on a fresh directory."""
     client, peer = (f"http://127.0.0.1:{port}" for port in _free_ports(2))
     log = (folder / "etcd.log").open("wb")
@@ -103,6 +103,7 @@ async def real(folder: Path) -> AsyncIterator[str]:
         *("--listen-client-urls", client, "--advertise-client-urls", client),
         *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
         *("--initial-cluster", f"default={peer}", "--log-level", "error"),
+        *flags,
         stdout=log,
         stderr=log,
     )

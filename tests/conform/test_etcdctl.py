@@ -181,6 +181,7 @@ def _comparable(said: Said) -> Said:
             (r'^"(ClusterID|MemberID|RaftTerm)" : \d+', r'"\1" : 0'),
             (r"(http://)?127\.0\.0\.1:\d+", "ENDPOINT"),
             (r"took = \S+", "took = T"),
+            (r"memberID:\d+", "memberID:M"),
             (r"^[0-9a-f]{16}$", "LEASE"),
             (r"[0-9a-f]{15,16}(?= |$)", "ID"),
         ):
@@ -207,6 +208,40 @@ async def test_the_same_is_said_as_of_a_real_etcd(name: str, tmp_path: Path) -> 
         told = await asyncio.gather(_tell(ours_url, story), _tell(real_url, story))
     for (command, of_us), (_, of_etcd) in zip(*told, strict=True):
         assert (command, of_us) == (command, of_etcd)
+
+
+@pytest.mark.skipif(ETCD is None, reason="no real etcd to compare with (etcd-server)")
+async def test_a_full_quota_is_told_as_by_a_real_etcd(tmp_path: Path) -> None:
+    quota = 4 << 20
+    story: list[Command] = [
+        ("put", "b", "2"),
+        ("get", "a", "--keys-only"),
+        ("lease", "grant", "60"),
+        ("alarm", "list"),
+        ("endpoint", "health"),
+        (("txn",), 'version("a") = "0"\n\nput a 1\n\nget b\n\n'),
+        (("txn",), "\ndel b\n\n\n"),
+        ("del", "a"),
+        ("alarm", "disarm"),
+        ("alarm", "disarm"),
+        ("alarm", "list"),
+    ]
+
+    async def fill_and_tell(url: str) -> list[tuple[str, Said]]:
+        for _ in range(8):
+            said = await Etcdctl(url)("put", "a", stdin="x" * 700_000)
+            if said.code:
+                break
+        return [("put a", _comparable(said)), *await _tell(url, story)]
+
+    async with (
+        ours(tmp_path, quota) as ours_url,
+        real(tmp_path, f"--quota-backend-bytes={quota}") as real_url,
+    ):
+        told = await asyncio.gather(fill_and_tell(ours_url), fill_and_tell(real_url))
+    for (command, of_us), (_, of_etcd) in zip(*told, strict=True):
+        assert (command, of_us) == (command, of_etcd)
+    assert "etcdserver: mvcc: database space exceeded" in told[0][0][1].err
 
 
 async def test_a_lease_takes_its_keys_along(tmp_path: Path) -> None:

@@ -1,39 +1,56 @@
 """Alarms of the one member: NOSPACE keeps out what adds, CORRUPT what writes.
 
-Clients raise and lift them by the Maintenance service; services ask before they write. Kept in
-memory: after a restart none is on.
+Clients raise and lift them by the Maintenance service, `quota.py` raises NOSPACE; services ask
+before they write. Alarms are notes of the store, so they outlive a restart; a store that keeps
+no notes (a real etcd, which has alarms of its own) has them for this process only.
+
+Source: etcd server/etcdserver/api/v3alarm/alarms.go, server/etcdserver/apply/{capped,corrupt}.go.
 """
 
+from appliance.store.base import Store
 from appliance.store.errors import NoSpace
+from appliance.store.notes import Notes
 from appliance.store.serve.status import Refused, Status
 
 NONE, NOSPACE, CORRUPT = 0, 1, 2
 _TEXT = {NOSPACE: "memberID:{} alarm:NOSPACE ", CORRUPT: "memberID:{} alarm:CORRUPT "}
+_BOOK = "alarms"
+Alarm = tuple[int, int]
+"""A member and its alarm."""
 
 
 class Alarms:
     """Which alarms are on."""
 
-    def __init__(self, member_id: int) -> None:
-        self._member_id = member_id
-        self._on: dict[tuple[int, int], None] = {}
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._on: dict[Alarm, None] = {}
 
-    def raise_(self, member_id: int, alarm: int) -> list[tuple[int, int]]:
+    async def load(self) -> None:
+        """Read which were on; before the first call is served."""
+        if isinstance(self._store, Notes):
+            for name in sorted(await self._store.notes(_BOOK)):
+                member, _, alarm = name.partition("/")
+                self._on[int(member), int(alarm)] = None
+
+    async def raise_(self, member_id: int, alarm: int) -> list[Alarm]:
         """Turn one on; nothing if it is."""
         if alarm == NONE or (member_id, alarm) in self._on:
             return []
         self._on[member_id, alarm] = None
+        await self._keep(member_id, alarm, b"")
         return [(member_id, alarm)]
 
-    def lift(self, member_id: int, alarm: int) -> list[tuple[int, int]]:
+    async def lift(self, member_id: int, alarm: int) -> list[Alarm]:
         """Turn one off."""
         if (member_id, alarm) not in self._on:
             return []
-        del self._on[member_id, alarm]
+        await self._keep(member_id, alarm, None)
+        self._on.pop((member_id, alarm), None)
         return [(member_id, alarm)]
 
-    def on(self, alarm: int = NONE) -> list[tuple[int, int]]:
-        """Those that are on, of one kind or all: (member, alarm)."""
+    def on(self, alarm: int = NONE) -> list[Alarm]:
+        """Those that are on, of one kind or all."""
         return [key for key in self._on if alarm in {NONE, key[1]}]
 
     def texts(self) -> list[str]:
@@ -60,3 +77,7 @@ class Alarms:
         """
         if self._on and self.on(CORRUPT):
             raise Refused(Status.DATA_LOSS, "etcdserver: corrupt cluster")
+
+    async def _keep(self, member_id: int, alarm: int, note: bytes | None) -> None:
+        if isinstance(self._store, Notes):
+            await self._store.write_notes(_BOOK, {f"{member_id}/{alarm}": note})

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from appliance.store.base import Store
 from appliance.store.errors import StoreError
-from appliance.store.serve.alarms import CORRUPT, NOSPACE, Alarms
+from appliance.store.serve.alarms import CORRUPT, NOSPACE
 from appliance.store.serve.http1 import HttpRequest, HttpResponse
 from appliance.store.serve.identity import CLUSTER_VERSION, VERSION
+from appliance.store.serve.quota import Quota
 
 _JSON = "application/json"
 _Answer = Callable[[HttpRequest], Awaitable[HttpResponse]]
@@ -19,9 +20,10 @@ _Answer = Callable[[HttpRequest], Awaitable[HttpResponse]]
 class Pages:
     """What GET finds."""
 
-    def __init__(self, store: Store, alarms: Alarms) -> None:
+    def __init__(self, store: Store, quota: Quota) -> None:
         self._store = store
-        self._alarms = alarms
+        self._quota = quota
+        self._alarms = quota.alarms
         self._pages: Mapping[str, _Answer] = {
             "/health": self._health,
             "/livez": self._ready,
@@ -75,6 +77,7 @@ class Pages:
         values = {
             "etcd_server_has_leader": 1,
             "etcd_server_is_leader": 1,
+            "etcd_server_quota_backend_bytes": max(0, self._quota.limit_bytes),
             "etcd_mvcc_db_total_size_in_bytes": status.size_bytes,
             "etcd_mvcc_db_total_size_in_use_in_bytes": status.size_in_use_bytes,
             "etcd_debugging_mvcc_keys_total": status.keys,

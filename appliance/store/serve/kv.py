@@ -14,10 +14,10 @@ from appliance.store.base import (
 )
 from appliance.store.errors import StoreError, TooLarge
 from appliance.store.serve import convert, quick
-from appliance.store.serve.alarms import Alarms
 from appliance.store.serve.calls import Caller, Methods, Reply, Unary
 from appliance.store.serve.identity import Identity, current_revision
 from appliance.store.serve.messages import kv as pb
+from appliance.store.serve.quota import Quota, cost_of, writes
 from appliance.store.serve.wire import Message
 
 MAX_REQUEST_BYTES = 1_572_864
@@ -27,11 +27,11 @@ MAX_REQUEST_BYTES = 1_572_864
 class KvService:
     """Keys and values."""
 
-    def __init__(self, store: Store, identity: Identity, alarms: Alarms) -> None:
+    def __init__(self, store: Store, identity: Identity, quota: Quota) -> None:
         self._store = store
         self._identity = identity
-        self._alarms = alarms
-        self._prompt = PromptKv(store, identity, alarms) if isinstance(store, PromptStore) else None
+        self._quota = quota
+        self._prompt = PromptKv(store, identity, quota) if isinstance(store, PromptStore) else None
 
     def methods(self) -> Methods:
         """The service's table."""
@@ -54,7 +54,8 @@ class KvService:
     async def put(self, request: pb.PutRequest, caller: Caller) -> Message:
         """Write a key."""
         put = convert.put_of(request)
-        _check_put(put, self._alarms)
+        _check_size(put)
+        await self._quota.admit(cost_of(put))
         if _keeps_value(put):
             # Outside transactions etcd looks at the lease before it looks at the key.
             await self._store.lease_info(put.lease)
@@ -64,7 +65,7 @@ class KvService:
 
     async def delete(self, request: pb.DeleteRangeRequest, caller: Caller) -> Message:
         """Delete keys."""
-        self._alarms.check_writable()
+        self._quota.alarms.check_writable()
         delete = convert.delete_of(request)
         (result,) = (await self._store.txn(Txn(success=(delete,)), caller.peer)).results
         assert isinstance(result, DeleteResult)  # noqa: S101 - as above
@@ -73,13 +74,17 @@ class KvService:
     async def txn(self, request: pb.TxnRequest, caller: Caller) -> Message:
         """Run a transaction."""
         txn = convert.txn_of(request)
-        _check_txn(request, self._alarms)
+        if cost := cost_of(txn):
+            await self._quota.admit(cost)
+        elif writes(txn):
+            self._quota.alarms.check_writable()
         result = await self._store.txn(txn, caller.peer)
         return convert.txn_message(result, self._identity.header(result.revision))
 
     async def compact(self, request: pb.CompactionRequest, caller: Caller) -> Message:
         """Forget history; `physical` asks to wait for the space too, which needs no wait here."""
         del caller
+        self._quota.alarms.check_writable()
         await self._store.compact(request.revision)
         return pb.CompactionResponse(
             header=self._identity.header(await current_revision(self._store))
@@ -89,10 +94,10 @@ class KvService:
 class PromptKv:
     """The same answers without a task for each call, over a store that can do that."""
 
-    def __init__(self, store: PromptStore, identity: Identity, alarms: Alarms) -> None:
+    def __init__(self, store: PromptStore, identity: Identity, quota: Quota) -> None:
         self._store = store
         self._identity = identity
-        self._alarms = alarms
+        self._quota = quota
         self._answers = quick.Answers(identity)
 
     def range(self, data: bytes, caller: Caller, reply: Reply) -> bool:
@@ -107,7 +112,9 @@ class PromptKv:
         put = quick.put_of(data)
         if put is None:
             return False
-        _check_put(put, self._alarms)
+        _check_size(put)
+        if not self._quota.fits(cost_of(put)):
+            return False
 
         def done(result: TxnResult | StoreError) -> None:
             if isinstance(result, StoreError):
@@ -122,7 +129,11 @@ class PromptKv:
         """Run a transaction."""
         request = pb.TxnRequest.decode(data)
         txn = convert.txn_of(request)
-        _check_txn(request, self._alarms)
+        cost = cost_of(txn)
+        if cost and not self._quota.fits(cost):
+            return False
+        if not cost and writes(txn):
+            self._quota.alarms.check_writable()
 
         def done(result: TxnResult | StoreError) -> None:
             if isinstance(result, StoreError):
@@ -135,28 +146,12 @@ class PromptKv:
         return True
 
 
-def _check_put(put: Put, alarms: Alarms) -> None:
+def _check_size(put: Put) -> None:
     if len(put.key) + len(put.value) > MAX_REQUEST_BYTES:
         raise TooLarge
-    alarms.check_growable()
-
-
-def _check_txn(request: pb.TxnRequest, alarms: Alarms) -> None:
-    if _puts(request):
-        alarms.check_growable()
-    else:
-        alarms.check_writable()
 
 
 def _keeps_value(put: Put) -> bool:
     """A well-formed put of a lease alone."""
     well_formed = put.key and not put.value and not put.ignore_lease
     return bool(put.lease and put.ignore_value and well_formed)
-
-
-def _puts(request: pb.TxnRequest) -> bool:
-    """Whether a branch may add something."""
-    return any(
-        op.request_put is not None or (op.request_txn is not None and _puts(op.request_txn))
-        for op in (*request.success, *request.failure)
-    )

@@ -5,21 +5,21 @@ Source: etcd server/etcdserver/api/v3rpc/lease.go.
 
 from appliance.store.base import Store
 from appliance.store.errors import LeaseNotFound
-from appliance.store.serve.alarms import Alarms
 from appliance.store.serve.calls import Caller, Methods, Stream, Streaming, Unary
 from appliance.store.serve.identity import Identity, current_revision
 from appliance.store.serve.messages import lease as pb
 from appliance.store.serve.messages.kv import ResponseHeader
+from appliance.store.serve.quota import LEASE_COST, Quota
 from appliance.store.serve.wire import Message
 
 
 class LeaseService:
     """Leases."""
 
-    def __init__(self, store: Store, identity: Identity, alarms: Alarms) -> None:
+    def __init__(self, store: Store, identity: Identity, quota: Quota) -> None:
         self._store = store
         self._identity = identity
-        self._alarms = alarms
+        self._quota = quota
 
     def methods(self) -> Methods:
         """The service's table."""
@@ -35,13 +35,14 @@ class LeaseService:
     async def grant(self, request: pb.LeaseGrantRequest, caller: Caller) -> Message:
         """Make a lease."""
         del caller
-        self._alarms.check_growable()
+        await self._quota.admit(LEASE_COST)
         lease = await self._store.lease_grant(request.TTL, request.ID)
         return pb.LeaseGrantResponse(header=await self._header(), ID=lease.id, TTL=lease.ttl_s)
 
     async def revoke(self, request: pb.LeaseRevokeRequest, caller: Caller) -> Message:
         """Delete a lease and its keys."""
         del caller
+        self._quota.alarms.check_writable()
         await self._store.lease_revoke(request.ID)
         return pb.LeaseRevokeResponse(header=await self._header())
 

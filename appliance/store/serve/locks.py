@@ -27,6 +27,7 @@ from appliance.store.serve.convert import kv_message
 from appliance.store.serve.identity import Identity, current_revision
 from appliance.store.serve.messages import locks as pb
 from appliance.store.serve.queues import Keys, Place
+from appliance.store.serve.quota import Quota
 from appliance.store.serve.status import Refused, Status
 from appliance.store.serve.wire import Message
 
@@ -36,10 +37,14 @@ Handle = Callable[[Any, Caller], Awaitable[Message]]
 class LockService:
     """Locks."""
 
-    def __init__(self, store: Store, identity: Identity, guard: Guard) -> None:
+    def __init__(self, store: Store, identity: Identity, guard: Guard, quota: Quota) -> None:
         self._store = store
         self._identity = identity
         self._guard = guard
+        self._quota = quota
+
+    def _for(self, caller: Caller) -> CallerStore:
+        return CallerStore(self._store, self._guard, self._quota, caller)
 
     def methods(self) -> Methods:
         """The service's table."""
@@ -50,7 +55,7 @@ class LockService:
 
     async def lock(self, request: pb.LockRequest, caller: Caller) -> Message:
         """Answer when the lock is held."""
-        keys = CallerStore(self._store, self._guard, caller)
+        keys = self._for(caller)
         place = await queues.take_place(keys, request.name, request.lease)
         if not await queues.wait_for_turn(keys, request.name, place):
             raise Refused(Status.UNKNOWN, "mutex: session is expired")
@@ -61,7 +66,7 @@ class LockService:
         """Let go; a key that has gone is no error."""
         if not request.key:
             raise EmptyKey
-        keys = CallerStore(self._store, self._guard, caller)
+        keys = self._for(caller)
         gone = await keys.txn(Txn(success=(Delete(key=request.key),)), caller.peer)
         return pb.UnlockResponse(header=self._identity.header(gone.revision))
 
@@ -69,10 +74,14 @@ class LockService:
 class ElectionService:
     """Leaders."""
 
-    def __init__(self, store: Store, identity: Identity, guard: Guard) -> None:
+    def __init__(self, store: Store, identity: Identity, guard: Guard, quota: Quota) -> None:
         self._store = store
         self._identity = identity
         self._guard = guard
+        self._quota = quota
+
+    def _for(self, caller: Caller) -> CallerStore:
+        return CallerStore(self._store, self._guard, self._quota, caller)
 
     def methods(self) -> Methods:
         """The service's table."""
@@ -87,7 +96,7 @@ class ElectionService:
 
     async def campaign(self, request: pb.CampaignRequest, caller: Caller) -> Message:
         """Answer when we lead."""
-        name, keys = request.name, CallerStore(self._store, self._guard, caller)
+        name, keys = request.name, self._for(caller)
         place = await queues.take_place(keys, name, request.lease, request.value)
         if not await queues.wait_for_turn(keys, name, place):
             raise Refused(Status.UNKNOWN, "election: session is expired")
@@ -97,7 +106,7 @@ class ElectionService:
 
     async def proclaim(self, request: pb.ProclaimRequest, caller: Caller) -> Message:
         """Set the leader's value."""
-        keys = CallerStore(self._store, self._guard, caller)
+        keys = self._for(caller)
         place = _place(request.leader)
         put = Put(key=place.key, value=request.value, lease=place.lease)
         result = await queues.if_still(keys, place, put)
@@ -107,7 +116,7 @@ class ElectionService:
 
     async def leader(self, request: pb.LeaderRequest, caller: Caller) -> Message:
         """Who leads."""
-        keys = CallerStore(self._store, self._guard, caller)
+        keys = self._for(caller)
         kv, revision = await queues.head(keys, request.name)
         if kv is None:
             raise Refused(Status.UNKNOWN, "election: no leader")
@@ -115,13 +124,13 @@ class ElectionService:
 
     async def resign(self, request: pb.ResignRequest, caller: Caller) -> Message:
         """Lead no more; whoever does not lead has nothing to give up."""
-        keys = CallerStore(self._store, self._guard, caller)
+        keys = self._for(caller)
         result = await queues.leave(keys, _place(request.leader))
         return pb.ResignResponse(header=self._identity.header(result.revision))
 
     async def observe(self, stream: Stream) -> None:
         """Tell the leader, and every change of it."""
-        keys = CallerStore(self._store, self._guard, stream.caller)
+        keys = self._for(stream.caller)
         async for request in stream:
             async for kv, revision in _leaders(keys, request.name):
                 header = self._identity.header(revision)

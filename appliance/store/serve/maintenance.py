@@ -5,12 +5,12 @@ Source: etcd server/etcdserver/api/v3rpc/maintenance.go, health.go.
 
 from appliance.kit.clock import Clock
 from appliance.store.base import Store
-from appliance.store.serve.alarms import Alarms
 from appliance.store.serve.calls import Caller, Methods, Stream, Streaming, Unary
 from appliance.store.serve.hashing import Hashed, HistoryRows, hash_kv
 from appliance.store.serve.identity import CLUSTER_VERSION, VERSION, Identity, current_revision
 from appliance.store.serve.messages import maintenance as pb
 from appliance.store.serve.messages.kv import ResponseHeader
+from appliance.store.serve.quota import Quota
 from appliance.store.serve.snapshot import send_snapshot
 from appliance.store.serve.status import Refused, Status
 from appliance.store.serve.wire import Message
@@ -23,11 +23,12 @@ _SERVICES = frozenset({"", "etcdserverpb.KV", "etcdserverpb.Watch", "etcdserverp
 class MaintenanceService:
     """State and care of the member."""
 
-    def __init__(self, store: Store, identity: Identity, alarms: Alarms, clock: Clock) -> None:
+    def __init__(self, store: Store, identity: Identity, quota: Quota, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._identity = identity
-        self._alarms = alarms
+        self._quota = quota
+        self._alarms = quota.alarms
 
     def methods(self) -> Methods:
         """The service's table."""
@@ -60,6 +61,7 @@ class MaintenanceService:
             errors=self._alarms.texts(),
             dbSizeInUse=status.size_in_use_bytes,
             storageVersion=CLUSTER_VERSION,
+            dbSizeQuota=max(0, self._quota.limit_bytes),
         )
 
     async def alarm(self, request: pb.AlarmRequest, caller: Caller) -> Message:
@@ -68,9 +70,9 @@ class MaintenanceService:
         if request.action == _GET:
             found = self._alarms.on(request.alarm)
         elif request.action == _ACTIVATE:
-            found = self._alarms.raise_(request.memberID, request.alarm)
+            found = await self._alarms.raise_(request.memberID, request.alarm)
         elif request.action == _DEACTIVATE:
-            found = self._alarms.lift(request.memberID, request.alarm)
+            found = await self._alarms.lift(request.memberID, request.alarm)
         else:
             found = []
         alarms = [pb.AlarmMember(memberID=member, alarm=alarm) for member, alarm in found]

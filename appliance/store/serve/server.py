@@ -33,6 +33,7 @@ from appliance.store.serve.kv import KvService
 from appliance.store.serve.lease import LeaseService
 from appliance.store.serve.locks import ElectionService, LockService
 from appliance.store.serve.maintenance import MaintenanceService
+from appliance.store.serve.quota import Quota
 from appliance.store.serve.watch import WatchService
 
 log = structlog.get_logger(__name__)
@@ -53,6 +54,9 @@ class ServeOptions:
     client_cert_auth: bool = False
     """Take the name in a client's certificate for the user's."""
 
+    quota_bytes: int = -1
+    """How large the store may become; 0 is etcd's default, below 0 is no quota."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -60,23 +64,23 @@ class Parts:
 
     store: Store
     identity: Identity
-    alarms: Alarms
+    quota: Quota
     guard: Guard
     clock: Clock
 
 
 def all_methods(parts: Parts) -> Methods:
     """The methods of all services, before `guarded`."""
-    store, identity, alarms = parts.store, parts.identity, parts.alarms
+    store, identity, quota = parts.store, parts.identity, parts.quota
     guard, clock = parts.guard, parts.clock
     return {
-        **KvService(store, identity, alarms).methods(),
+        **KvService(store, identity, quota).methods(),
         **WatchService(store, identity, guard, clock).methods(),
-        **LeaseService(store, identity, alarms).methods(),
+        **LeaseService(store, identity, quota).methods(),
         **ClusterService(identity).methods(),
-        **LockService(store, identity, guard).methods(),
-        **ElectionService(store, identity, guard).methods(),
-        **MaintenanceService(store, identity, alarms, clock).methods(),
+        **LockService(store, identity, guard, quota).methods(),
+        **ElectionService(store, identity, guard, quota).methods(),
+        **MaintenanceService(store, identity, quota, clock).methods(),
         **AuthService(store, identity, guard).methods(),
     }
 
@@ -92,14 +96,15 @@ class EtcdServer:
         options: ServeOptions | None = None,
     ) -> None:
         options = options or ServeOptions()
-        alarms = Alarms(identity.member_id)
+        self._alarms = Alarms(store)
+        quota = Quota(store, self._alarms, identity.member_id, options.quota_bytes)
         self._tasks = Tasks("etcd", clock)
         self._book = AuthBook(store)
         tokens = options.tokens or SimpleTokens(clock)
         guard = Guard(store, self._book, tokens, by_certificate=options.client_cert_auth)
-        methods = guarded(all_methods(Parts(store, identity, alarms, guard, clock)), guard, store)
+        methods = guarded(all_methods(Parts(store, identity, quota, guard, clock)), guard, store)
         self._options = GrpcOptions(methods, self._tasks)
-        self._pages = Pages(store, alarms)
+        self._pages = Pages(store, quota)
         self._gateway = Gateway(methods)
         self._servers: list[asyncio.Server] = []
         self._connections: set[Spoken] = set()
@@ -111,6 +116,7 @@ class EtcdServer:
             OSError: the address is taken or not ours.
         """
         await self._book.load()
+        await self._alarms.load()
         if tls is not None:
             tls.set_alpn_protocols(["h2", "http/1.1"])
         server = await asyncio.get_running_loop().create_server(

@@ -17,13 +17,15 @@ from appliance.store.base import (
 from appliance.store.serve.auth.guard import Guard
 from appliance.store.serve.auth.permissions import Access
 from appliance.store.serve.calls import Caller
+from appliance.store.serve.quota import LEASE_COST, Quota, cost_of
 
 
 class CallerStore:
     """Reads, writes and watches of one caller."""
 
-    def __init__(self, store: Store, guard: Guard, caller: Caller) -> None:
+    def __init__(self, store: Store, guard: Guard, quota: Quota, caller: Caller) -> None:
         self._store = store
+        self._quota = quota
         self._guard = guard
         self._caller = caller
 
@@ -35,6 +37,8 @@ class CallerStore:
     async def txn(self, request: Txn, author: str = "") -> TxnResult:
         """Run a transaction."""
         await self._guard.check_op(self._guard.who(self._caller), request)
+        if cost := cost_of(request):
+            await self._quota.admit(cost)
         return await self._store.txn(request, author)
 
     def watch(self, request: WatchRequest) -> Watcher:
@@ -46,4 +50,5 @@ class CallerStore:
     async def lease_grant(self, ttl_s: int, lease_id: int = 0) -> Lease:
         """Make a lease."""
         self._guard.check_known(self._guard.who(self._caller))
+        await self._quota.admit(LEASE_COST)
         return await self._store.lease_grant(ttl_s, lease_id)

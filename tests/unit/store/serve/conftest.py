@@ -19,6 +19,7 @@ from appliance.store.serve.calls import Methods
 from appliance.store.serve.framing import framed
 from appliance.store.serve.grpc import GrpcConnection, GrpcOptions
 from appliance.store.serve.identity import Identity
+from appliance.store.serve.quota import Quota
 from appliance.store.serve.server import Parts, all_methods
 from appliance.store.serve.wire import Message
 from tests.unit.store.serve import h2client
@@ -112,7 +113,7 @@ def guard(store: MemoryStore, clock: FakeClock) -> Guard:
 
 @pytest.fixture
 def methods(store: MemoryStore, clock: FakeClock, guard: Guard) -> Methods:
-    parts = Parts(store, ME, Alarms(ME.member_id), guard, clock)
+    parts = Parts(store, ME, Quota(store, Alarms(store), ME.member_id), guard, clock)
     return guarded(all_methods(parts), guard, store)
 
 

@@ -18,6 +18,7 @@ from appliance.store.serve.calls import Caller, Methods, Unary
 from appliance.store.serve.identity import Identity
 from appliance.store.serve.messages import auth as pb
 from appliance.store.serve.messages import cluster, kv, lease, locks, maintenance, watch
+from appliance.store.serve.quota import Quota
 from appliance.store.serve.server import Parts, all_methods
 from appliance.store.serve.status import Refused, Status
 from appliance.store.serve.watch import WatchService, _Session
@@ -37,7 +38,7 @@ class Server:
         self.book = AuthBook(store)
         self.guard = Guard(store, self.book, SimpleTokens(clock), by_certificate=True)
         me = Identity(cluster_id=1, member_id=2)
-        parts = Parts(store, me, Alarms(2), self.guard, clock)
+        parts = Parts(store, me, Quota(store, Alarms(store), 2), self.guard, clock)
         self.methods: Methods = guarded(all_methods(parts), self.guard, store)
 
     async def call(self, path: str, message: Message, user: str = "") -> Message:
