@@ -228,7 +228,7 @@ async def test_a_full_quota_is_told_as_by_a_real_etcd(tmp_path: Path) -> None:
     ]
 
     async def fill_and_tell(url: str) -> list[tuple[str, Said]]:
-        for _ in range(8):
+        for _ in range(40):  # a real one notices when it has written its file
             said = await Etcdctl(url)("put", "a", stdin="x" * 700_000)
             if said.code:
                 break

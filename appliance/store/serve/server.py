@@ -33,7 +33,9 @@ from appliance.store.serve.kv import KvService
 from appliance.store.serve.lease import LeaseService
 from appliance.store.serve.locks import ElectionService, LockService
 from appliance.store.serve.maintenance import MaintenanceService
+from appliance.store.serve.parts import Parts
 from appliance.store.serve.quota import Quota
+from appliance.store.serve.v2.pages import V2Pages
 from appliance.store.serve.watch import WatchService
 
 log = structlog.get_logger(__name__)
@@ -56,17 +58,6 @@ class ServeOptions:
 
     quota_bytes: int = -1
     """How large the store may become; 0 is etcd's default, below 0 is no quota."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What services are made of."""
-
-    store: Store
-    identity: Identity
-    quota: Quota
-    guard: Guard
-    clock: Clock
 
 
 def all_methods(parts: Parts) -> Methods:
@@ -102,9 +93,11 @@ class EtcdServer:
         self._book = AuthBook(store)
         tokens = options.tokens or SimpleTokens(clock)
         guard = Guard(store, self._book, tokens, by_certificate=options.client_cert_auth)
-        methods = guarded(all_methods(Parts(store, identity, quota, guard, clock)), guard, store)
+        parts = Parts(store, identity, quota, guard, clock)
+        methods = guarded(all_methods(parts), guard, store)
         self._options = GrpcOptions(methods, self._tasks)
         self._pages = Pages(store, quota)
+        self._v2 = V2Pages(parts)
         self._gateway = Gateway(methods)
         self._servers: list[asyncio.Server] = []
         self._connections: set[Spoken] = set()
@@ -131,6 +124,7 @@ class EtcdServer:
             server.close()
         for connection in list(self._connections):
             connection.stop()
+        await self._v2.close()
         await self._tasks.close()
         for server in self._servers:
             await server.wait_closed()
@@ -138,6 +132,8 @@ class EtcdServer:
     async def _page(self, request: HttpRequest) -> HttpResponse:
         if self._gateway.serves(request.path):
             return await self._gateway.answer(request)
+        if self._v2.serves(request.path):
+            return await self._v2.answer(request)
         return await self._pages.answer(request)
 
     def _decide(self, first: bytes) -> Spoken:

@@ -19,8 +19,9 @@ from appliance.store.serve.calls import Methods
 from appliance.store.serve.framing import framed
 from appliance.store.serve.grpc import GrpcConnection, GrpcOptions
 from appliance.store.serve.identity import Identity
+from appliance.store.serve.parts import Parts
 from appliance.store.serve.quota import Quota
-from appliance.store.serve.server import Parts, all_methods
+from appliance.store.serve.server import all_methods
 from appliance.store.serve.wire import Message
 from tests.unit.store.serve import h2client
 from tests.unit.store.serve.h2client import Answers

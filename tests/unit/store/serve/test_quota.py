@@ -16,8 +16,9 @@ from appliance.store.serve.auth.tokens import SimpleTokens
 from appliance.store.serve.calls import Caller, Unary
 from appliance.store.serve.identity import Identity
 from appliance.store.serve.messages import kv, lease, locks, maintenance
+from appliance.store.serve.parts import Parts
 from appliance.store.serve.quota import Quota, cost_of
-from appliance.store.serve.server import Parts, all_methods
+from appliance.store.serve.server import all_methods
 from appliance.store.serve.status import Refused
 from appliance.store.serve.wire import Message
 

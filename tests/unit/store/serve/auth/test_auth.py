@@ -18,8 +18,9 @@ from appliance.store.serve.calls import Caller, Methods, Unary
 from appliance.store.serve.identity import Identity
 from appliance.store.serve.messages import auth as pb
 from appliance.store.serve.messages import cluster, kv, lease, locks, maintenance, watch
+from appliance.store.serve.parts import Parts
 from appliance.store.serve.quota import Quota
-from appliance.store.serve.server import Parts, all_methods
+from appliance.store.serve.server import all_methods
 from appliance.store.serve.status import Refused, Status
 from appliance.store.serve.watch import WatchService, _Session
 from appliance.store.serve.wire import Message

@@ -1,0 +1,20 @@
+"""What the services of one endpoint are made of; `server.py` puts it together."""
+
+from dataclasses import dataclass
+
+from appliance.kit.clock import Clock
+from appliance.store.base import Store
+from appliance.store.serve.auth.guard import Guard
+from appliance.store.serve.identity import Identity
+from appliance.store.serve.quota import Quota
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One store, who we are, and what may be done."""
+
+    store: Store
+    identity: Identity
+    quota: Quota
+    guard: Guard
+    clock: Clock
