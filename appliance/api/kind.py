@@ -126,6 +126,8 @@ class Kind(Generic[T]):
     validate_status: Callable[[T, T], list[Cause]] = _no_update_faults
     warn: Callable[[T], list[str]] = _no_warnings
     selectable_fields: Mapping[str, Callable[[T], str]] = field(default_factory=dict)
+    stored_as: "StoredAs | None" = None
+    """The kind that this one is another view of, where it is not stored itself."""
     storage_path: str = ""
     """Folder under /registry where it differs from the plural (services/specs, minions)."""
     create_on_update: bool = False
@@ -157,6 +159,8 @@ class Kind(Generic[T]):
 
     def storage_prefix(self) -> str:
         """Key prefix in the store, with a slash at the end."""
+        if self.stored_as:
+            return self.stored_as.kind.storage_prefix()
         return f"/registry/{self.storage_path or self.plural}/"
 
     def prepare_write(self, new: T, old: T, subresource: str = "") -> None:
@@ -184,3 +188,15 @@ class Kind(Generic[T]):
     def has(self, subresource: str) -> bool:
         """Whether there is such a sub-resource."""
         return any(s.name == subresource for s in self.subresources)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAs:
+    """How objects of one version are kept as those of another; nothing may get lost on the way.
+
+    What is given may be changed, parts of it may stand in what is returned.
+    """
+
+    kind: Kind[Any]
+    to_stored: Callable[[Any], Any] = field(kw_only=True)
+    from_stored: Callable[[Any], Any] = field(kw_only=True)

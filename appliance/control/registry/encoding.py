@@ -52,6 +52,8 @@ def key_of(kind: Kind[Any], namespace: str, name: str) -> str:
 
 def to_store(kind: Kind[T], obj: T) -> bytes:
     """Encode an object for the store; sets its kind and clears its resourceVersion."""
+    if kind.stored_as:
+        return to_store(kind.stored_as.kind, kind.stored_as.to_stored(obj))
     obj.kind, obj.apiVersion = kind.kind, kind.api_version
     obj.metadata.resourceVersion = ""
     return codec.encode(obj)
@@ -59,6 +61,12 @@ def to_store(kind: Kind[T], obj: T) -> bytes:
 
 def from_store(kind: Kind[T], value: bytes, revision: int) -> Stored[T]:
     """Decode what the store holds."""
+    if kind.stored_as:
+        whole = from_store(kind.stored_as.kind, value, revision).obj
+        view: T = kind.stored_as.from_stored(whole)
+        view.kind, view.apiVersion = kind.kind, kind.api_version
+        view.metadata.resourceVersion = str(revision)
+        return Stored(view, codec.encode(view), revision)
     obj: T = _decoder(kind.type).decode(value)
     obj.metadata.resourceVersion = str(revision)
     return Stored(obj, with_revision(value, obj, revision), revision)

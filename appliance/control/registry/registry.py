@@ -110,8 +110,9 @@ class StoreRegistry:
     def watch(self, kind: Kind[T], query: Query) -> KindWatch[T]:
         """Follow changes."""
         watch = KindWatch(self._storage, kind, query, self._options)
-        if kind.storage_prefix() not in self._watched:
-            self._watched[kind.storage_prefix()] = kind
+        key = kind.api_version + kind.storage_prefix()
+        if key not in self._watched:
+            self._watched[key] = kind
             _ = self._tasks.spawn(kind.plural, self._bookmark(kind))
         return watch
 

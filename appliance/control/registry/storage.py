@@ -67,10 +67,10 @@ class Storage:
 
     def cache(self, kind: Kind[T]) -> KindCache[T]:
         """The kind's cache, started at first use."""
-        prefix = kind.storage_prefix()
-        found = self._caches.get(prefix)
+        key = kind.api_version + kind.storage_prefix()  # each version is a view with its own cache
+        found = self._caches.get(key)
         if found is None:
-            found = self._caches[prefix] = KindCache(kind, self._store, self._options)
+            found = self._caches[key] = KindCache(kind, self._store, self._options)
             _ = self._tasks.forever(f"cache-{kind.plural}", found.run, _RESTART)
         return found
 

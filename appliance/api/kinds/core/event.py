@@ -58,7 +58,8 @@ def _source(obj: Event) -> str:
     return ", ".join(names) if names[1] else names[0]
 
 
-def _cells(obj: Event, now: float) -> list[Any]:
+def cells(obj: Event, now: float) -> list[Any]:
+    """Give the row of `kubectl get events`."""
     first = since(obj.firstTimestamp or obj.eventTime, now)
     last, count = since(obj.lastTimestamp, now) if obj.lastTimestamp else first, obj.count or 1
     if obj.series:
@@ -112,7 +113,7 @@ EVENT = Kind(
         Column("Count", wide=True),
         Column("Name", format="name", wide=True),
     ),
-    cells=_cells,
+    cells=cells,
     validate=_validate,
     validate_update=_validate_update,
     selectable_fields={

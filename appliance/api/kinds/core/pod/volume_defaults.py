@@ -24,6 +24,11 @@ from appliance.api.kinds.core.pod.volumes import (
     Volume,
     VolumeSource,
 )
+from appliance.api.kinds.core.volume_sources import (
+    ISCSIPersistentVolumeSource,
+    RBDPersistentVolumeSource,
+    ScaleIOPersistentVolumeSource,
+)
 
 FILE_MODE = 0o644
 TOKEN_SECONDS = 3600
@@ -37,7 +42,12 @@ def set_volume_defaults(volume: Volume) -> None:
     if not sources:
         volume.emptyDir = EmptyDirVolumeSource()
     for source in sources:
-        _RULES.get(type(source), _file_mode)(source)
+        set_source_defaults(source)
+
+
+def set_source_defaults(source: Any) -> None:
+    """Default one source, of a pod's volume or of a persistent one."""
+    _RULES.get(type(source), _file_mode)(source)
 
 
 def _file_mode(source: Any) -> None:
@@ -79,11 +89,11 @@ def _image(source: ImageVolumeSource) -> None:
     source.pullPolicy = source.pullPolicy or pull_policy(source.reference)
 
 
-def _iscsi(source: ISCSIVolumeSource) -> None:
+def _iscsi(source: ISCSIVolumeSource | ISCSIPersistentVolumeSource) -> None:
     source.iscsiInterface = source.iscsiInterface or "default"
 
 
-def _rbd(source: RBDVolumeSource) -> None:
+def _rbd(source: RBDVolumeSource | RBDPersistentVolumeSource) -> None:
     source.pool = source.pool or "rbd"
     source.user = source.user or "admin"
     source.keyring = source.keyring or "/etc/ceph/keyring"
@@ -96,7 +106,7 @@ def _azure_disk(source: AzureDiskVolumeSource) -> None:
     source.readOnly = bool(source.readOnly)
 
 
-def _scale_io(source: ScaleIOVolumeSource) -> None:
+def _scale_io(source: ScaleIOVolumeSource | ScaleIOPersistentVolumeSource) -> None:
     source.storageMode = source.storageMode or "ThinProvisioned"
     source.fsType = source.fsType or "xfs"
 
@@ -111,4 +121,7 @@ _RULES: dict[type, Callable[[Any], None]] = {
     RBDVolumeSource: _rbd,
     AzureDiskVolumeSource: _azure_disk,
     ScaleIOVolumeSource: _scale_io,
+    ISCSIPersistentVolumeSource: _iscsi,
+    RBDPersistentVolumeSource: _rbd,
+    ScaleIOPersistentVolumeSource: _scale_io,
 }
