@@ -44,7 +44,6 @@ _GO_NAMES = {
 
 ATOMIC_STRUCTS = frozenset({
     "ConfigMapKeySelector",
-    "CrossVersionObjectReference",
     "EndpointAddress",
     "EndpointPort",
     "FileKeySelector",

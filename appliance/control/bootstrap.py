@@ -27,6 +27,11 @@ from appliance.api.kinds.discovery.endpointslice import (
     EndpointSlice,
 )
 from appliance.api.kinds.discovery.endpointslice import EndpointPort as SlicePort
+from appliance.api.kinds.scheduling.priorityclass import (
+    PRIORITY_CLASS,
+    SYSTEM_CLASSES,
+    PriorityClass,
+)
 from appliance.api.meta import ObjectMeta
 from appliance.client.base import Client, clone
 from appliance.control.access.rbac.builtin.reconcile import reconcile_built_in
@@ -45,6 +50,8 @@ async def bootstrap(client: Client, options: ControlOptions, *, alone: bool = Tr
     for name in NAMESPACES:
         await _create(client, NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
     await reconcile_built_in(client)
+    for name, value in SYSTEM_CLASSES.items():
+        await _create(client, PRIORITY_CLASS, _priority(name, value))
     await _create(client, SERVICE, _service(options))
     if alone:
         await advertise(client, [(options.advertise_address, options.advertise_port)])
@@ -69,6 +76,19 @@ async def _create(client: Client, kind: Kind[T], obj: T) -> T | None:
         return await client.create(kind, obj)
     except errors.AlreadyExists:
         return None
+
+
+def _priority(name: str, value: int) -> PriorityClass:
+    stays = name.endswith("node-critical")
+    return PriorityClass(
+        metadata=ObjectMeta(name=name),
+        value=value,
+        description=(
+            "For pods that the cluster cannot do without"
+            + (" and that must stay on their node." if stays else "; they may move to other nodes.")
+        ),
+        preemptionPolicy="PreemptLowerPriority",
+    )
 
 
 def _service(options: ControlOptions) -> Service:

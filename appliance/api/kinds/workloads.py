@@ -50,7 +50,7 @@ def template(
 ) -> Iterator[Cause]:
     """Check a template whose pods run for ever."""
     if selects(selected_by, found) is False:
-        yield faults.wrong(f"{path}.metadata.labels", found.metadata.labels or None, MISMATCH)
+        yield faults.wrong(f"{path}.metadata.labels", shown_labels(found), MISMATCH)
     yield from check_template(found, path)
     policy = found.spec.restartPolicy
     if policy != "Always":
@@ -108,11 +108,16 @@ def shown(value: Message) -> Any:
     return internal_form(value)
 
 
+def shown_labels(found: PodTemplateSpec) -> dict[str, str] | None:
+    """Show the labels of a template in a message: sorted, none are null."""
+    return dict(sorted(found.metadata.labels.items())) or None
+
+
 def shown_template(found: PodTemplateSpec) -> dict[str, Any]:
     """Show a template in a message as upstream does."""
-    labels = found.metadata.labels
-    annotations = found.metadata.annotations
-    plain = {"labels": labels} if labels else {}
+    labels = shown_labels(found)
+    annotations = dict(sorted(found.metadata.annotations.items()))
+    plain: dict[str, Any] = {"labels": labels} if labels else {}
     plain |= {"annotations": annotations} if annotations else {}
     return {**plain, "Spec": internal_form(found.spec)}
 

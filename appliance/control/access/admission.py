@@ -11,6 +11,7 @@ from appliance.control.access.steps.nodetaints import DefaultTolerations, TaintN
 from appliance.control.access.steps.priorities import Priorities
 from appliance.control.access.steps.runtimeclasses import RuntimeClasses
 from appliance.control.access.steps.serviceaccounts import ServiceAccounts
+from appliance.control.access.steps.storageuse import StorageInUse
 from appliance.control.options import DEFAULTS
 from appliance.control.registry.base import Lookup
 
@@ -25,9 +26,10 @@ def default_chain(
         NodeRestriction(),
         Escalation(lookup),
         TaintNewNodes(),
-        Priorities(),
+        Priorities(lookup),
         DefaultTolerations(toleration_s),
-        RuntimeClasses(),
+        RuntimeClasses(lookup),
+        StorageInUse(),
     )
 
 

@@ -25,6 +25,7 @@ from appliance.control.controllers.namespace import NamespaceController
 from appliance.control.controllers.nodeipam import NodeIpam
 from appliance.control.controllers.nodelife import NodeLife
 from appliance.control.controllers.podgc import PodCollector
+from appliance.control.controllers.protection import ClaimProtection, VolumeProtection
 from appliance.control.controllers.replication import Replication
 from appliance.control.controllers.tokensecrets import Sign, TokenSecrets
 from appliance.kit.clock import Clock
@@ -54,8 +55,10 @@ def build(
     options: ControllerOptions,
 ) -> list[Controller]:
     """Make every controller."""
+    # One view of each object is enough, and some are only computed.
+    kept = [k for k in options.kinds if k.stored_as is None and "watch" in k.verbs]
     # Events belong to nobody and are many: the collector need not keep them in memory.
-    owned = [kind for kind in options.kinds if kind is not EVENT]
+    owned = [kind for kind in kept if kind is not EVENT]
     # Events name their source as upstream's controllers do: people filter by it.
     replication = recorder.named("replication-controller")
     nodes = recorder.named("node-controller")
@@ -72,12 +75,14 @@ def build(
         EndpointSliceController(client, informers),
         EndpointMirroring(client, informers),
         Accounts(client, informers, root_ca_pem=options.root_ca_pem),
-        NamespaceController(client, informers, options.kinds),
+        NamespaceController(client, informers, kept),
         GarbageCollector(client, informers, owned),
         NodeIpam(client, informers, cluster_cidr=options.cluster_cidr, recorder=nodes),
         NodeLife(client, informers, clock=clock, recorder=nodes),
         Evictions(client, informers, clock=clock, recorder=evictions),
         PodCollector(client, informers, clock=clock),
+        ClaimProtection(client, informers),
+        VolumeProtection(client, informers),
     ]
 
 

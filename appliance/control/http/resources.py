@@ -30,6 +30,7 @@ Handle = Callable[[Exchange, Kind[Any]], Awaitable[None]]
 _DEPRECATED = {
     ("", "v1", "endpoints"): "v1 Endpoints is deprecated in v1.33+; "
     "use discovery.k8s.io/v1 EndpointSlice",
+    ("", "v1", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
 }
 
 # Upstream answers the delete of these with the object itself, of all others with a Status.

@@ -20,7 +20,7 @@ from appliance.client.base import clone
 from appliance.control.access.admission import admit
 from appliance.control.access.steps.base import Attempt
 from appliance.control.registry.base import Call, Stored
-from appliance.control.registry.creating import unstored
+from appliance.control.registry.creating import unstored, warn
 from appliance.control.registry.encoding import at_revision
 from appliance.control.registry.listing import refuse_options
 from appliance.control.registry.parts import Parts
@@ -50,6 +50,8 @@ async def delete(
         NotFound, Forbidden, Conflict, Invalid: see `registry.base`.
     """
     check_options(options)
+    if options.propagationPolicy is None and options.orphanDependents is None:
+        warn(call, [text] if (text := parts.strategy(kind).delete_warning) else [])
     old = await parts.storage.get(kind, namespace, name)
     if old is None:
         raise errors.not_found(kind.plural, kind.group, name)

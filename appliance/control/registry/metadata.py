@@ -106,4 +106,5 @@ def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
 def refused(kind: Kind[Any], name: str, causes: list[Cause]) -> None:
     """Raise one Invalid for all faults, if there are any."""
     if causes:
-        raise errors.invalid(kind.kind, kind.group, name, causes)
+        group = kind.stored_as.kind.group if kind.stored_as else kind.group
+        raise errors.invalid(kind.kind, group, name, causes)

@@ -66,7 +66,7 @@ class StoreRegistry:
             rng=rng,
             options=options,
             admission=default_chain(self.lookup, rng, toleration_s=options.toleration_s),
-            strategies=default_strategies(self._storage, options=options, rng=rng),
+            strategies=default_strategies(self._storage, options=options, rng=rng, clock=clock),
         )
 
     async def __aenter__(self) -> Self:

@@ -19,6 +19,8 @@ class Strategy:
 
     orphans_dependents = False
     """Without a policy of the user, a delete leaves dependents alone (RC, Job)."""
+    delete_warning = ""
+    """Said when somebody deletes without saying what shall become of the dependents."""
     is_graceful = False
     """The first delete only starts a period of grace (pods on a node)."""
     ttl_s = 0

@@ -170,6 +170,11 @@ def _prepare_update(new: DaemonSet, old: DaemonSet) -> None:
     new.metadata.annotations[TEMPLATE_GENERATION] = str(number)
 
 
+def _prepare_status_update(new: DaemonSet, old: DaemonSet) -> None:
+    new.spec = old.spec
+    new.metadata.annotations[TEMPLATE_GENERATION] = str(_number(old))
+
+
 def _validate(obj: DaemonSet) -> list[Cause]:
     spec = obj.spec
     found = [
@@ -257,6 +262,7 @@ DAEMON_SET = Kind(
     set_defaults=_set_defaults,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
+    prepare_status_update=_prepare_status_update,
     validate=_validate,
     validate_update=_validate_update,
     validate_status=_validate_status,

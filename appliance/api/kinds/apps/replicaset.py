@@ -162,5 +162,4 @@ REPLICA_SET = Kind(
     validate_update=_validate_update,
     validate_status=_validate_status,
     warn=_warn,
-    selectable_fields={"status.replicas": lambda obj: str(obj.status.replicas)},
 )

@@ -177,7 +177,8 @@ def from_v2(obj: v2.HorizontalPodAutoscaler) -> HorizontalPodAutoscaler:
             currentCPUUtilizationPercentage=seen[0] if seen else None,
         ),
     )
-    made.metadata = msgspec.structs.replace(obj.metadata, annotations=notes)
+    sorted_notes = dict(sorted(notes.items()))
+    made.metadata = msgspec.structs.replace(obj.metadata, annotations=sorted_notes)
     return made
 
 

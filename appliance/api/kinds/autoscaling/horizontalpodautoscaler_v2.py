@@ -39,8 +39,6 @@ HORIZONTAL_POD_AUTOSCALER_V2 = Kind(
             name="status",
             verbs=("get", "patch", "update"),
             kind="HorizontalPodAutoscaler",
-            group="autoscaling",
-            version="v2",
         ),
     ),
     columns=COLUMNS,

@@ -157,7 +157,8 @@ def _validate_metric(metric: MetricSpec, path: str) -> Iterator[Cause]:
         yield faults.required(f"{path}.type", "must specify a metric source type")
         return
     if metric.type not in METRICS:
-        yield faults.unsupported(f"{path}.type", metric.type, tuple(METRICS))
+        unknown = faults.unsupported(f"{path}.type", metric.type, tuple(METRICS))
+        yield from (unknown, unknown)  # upstream asks twice
         return
     field = METRICS[metric.type]
     for other in METRICS.values():

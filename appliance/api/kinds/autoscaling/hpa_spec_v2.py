@@ -77,9 +77,9 @@ class HorizontalPodAutoscalerStatus(Message):
     desiredReplicas: Annotated[Int32, F(4, "The number of pods it wants.", required=True)] = always(
         int
     )
-    currentMetrics: Annotated[list[MetricStatus], F(5, "What it measured.", list_type="atomic")] = (
-        always(list)
-    )
+    currentMetrics: Annotated[
+        list[MetricStatus] | None, F(5, "What it measured.", list_type="atomic")
+    ] = nullable()
     conditions: Annotated[
         list[HorizontalPodAutoscalerCondition],
         F(

@@ -103,6 +103,9 @@ def _set_selector(obj: Job) -> None:
     labels = obj.spec.template.metadata.labels
     made = {OLD_UID_LABEL: uid, OLD_NAME_LABEL: name, UID_LABEL: uid, NAME_LABEL: name}
     obj.spec.template.metadata.labels = labels | made
+    # Upstream defaults again when it reads what it stored, so a job without labels gets them.
+    if not obj.metadata.labels and not names.label_value(name):
+        obj.metadata.labels = dict(obj.spec.template.metadata.labels)
 
 
 def _validate(obj: Job) -> list[Cause]:

@@ -60,8 +60,8 @@ def selected(found: JobSpec, path: str) -> Iterator[Cause]:
         yield faults.required(f"{path}.selector")
     yield from checks.selector(found.selector, f"{path}.selector")
     if workloads.selects(found.selector, found.template) is False:
-        labels = found.template.metadata.labels or None
-        yield faults.wrong(f"{path}.template.metadata.labels", labels, workloads.MISMATCH)
+        here = f"{path}.template.metadata.labels"
+        yield faults.wrong(here, workloads.shown_labels(found.template), workloads.MISMATCH)
 
 
 def _manager(name: str, path: str) -> Iterator[Cause]:

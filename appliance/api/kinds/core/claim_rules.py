@@ -31,6 +31,8 @@ def set_defaults(spec: PersistentVolumeClaimSpec) -> None:
 
 def join_sources(spec: PersistentVolumeClaimSpec) -> None:
     """The two names of what fills a volume say the same; who writes one writes both."""
+    if spec.dataSource and not _fills(spec.dataSource):
+        spec.dataSource = None
     one, other = spec.dataSource, spec.dataSourceRef
     if one and not other:
         spec.dataSourceRef = TypedObjectReference(
@@ -40,6 +42,14 @@ def join_sources(spec: PersistentVolumeClaimSpec) -> None:
         spec.dataSource = TypedLocalObjectReference(
             apiGroup=other.apiGroup, kind=other.kind, name=other.name
         )
+
+
+def _fills(source: TypedLocalObjectReference) -> bool:
+    """Whether the older name may point there; anything else is dropped, as upstream does."""
+    return (source.apiGroup or "", source.kind) in {
+        ("", "PersistentVolumeClaim"),
+        ("snapshot.storage.k8s.io", "VolumeSnapshot"),
+    }
 
 
 def validate(spec: PersistentVolumeClaimSpec, path: str) -> Iterator[Cause]:

@@ -144,4 +144,5 @@ LIMIT_RANGE = Kind(
     validate=_validate,
     validate_update=_validate_update,
     has_generation=False,
+    repeats_meta_faults=False,
 )

@@ -222,4 +222,5 @@ PERSISTENT_VOLUME = Kind(
     validate=_validate,
     validate_update=_validate_update,
     has_generation=False,
+    repeats_meta_faults=False,
 )

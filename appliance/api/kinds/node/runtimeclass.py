@@ -74,4 +74,5 @@ RUNTIME_CLASS = Kind(
     validate=_validate,
     validate_update=_validate_update,
     has_generation=False,
+    unconditional_update=False,
 )

@@ -134,4 +134,6 @@ POD_DISRUPTION_BUDGET = Kind(
     validate=_validate,
     validate_update=_validate_update,
     validate_status=_validate_status,
+    unconditional_update=False,
+    repeats_meta_faults=False,
 )

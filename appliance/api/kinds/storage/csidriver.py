@@ -155,4 +155,5 @@ CSI_DRIVER = Kind(
     validate_name=_name,
     validate=_validate,
     validate_update=_validate_update,
+    unconditional_update=False,
 )

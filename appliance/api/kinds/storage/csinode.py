@@ -91,4 +91,5 @@ CSI_NODE = Kind(
     validate=_validate,
     validate_update=_validate_update,
     has_generation=False,
+    unconditional_update=False,
 )

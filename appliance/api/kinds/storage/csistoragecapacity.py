@@ -62,4 +62,5 @@ CSI_STORAGE_CAPACITY = Kind(
     validate=_validate,
     validate_update=_validate_update,
     has_generation=False,
+    unconditional_update=False,
 )

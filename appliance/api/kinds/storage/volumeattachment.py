@@ -122,4 +122,5 @@ VOLUME_ATTACHMENT = Kind(
     validate=_validate,
     validate_update=_validate_update,
     has_generation=False,
+    unconditional_update=False,
 )

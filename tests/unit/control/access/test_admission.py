@@ -16,6 +16,13 @@ from appliance.api.kinds.core.pod.kind import POD, Pod
 from appliance.api.kinds.core.pod.spec import PodSpec
 from appliance.api.kinds.core.references import LocalObjectReference
 from appliance.api.kinds.core.serviceaccount import ServiceAccount
+from appliance.api.kinds.node.runtimeclass import (
+    RUNTIME_CLASS,
+    Overhead,
+    RuntimeClass,
+    Scheduling,
+)
+from appliance.api.kinds.scheduling.priorityclass import PRIORITY_CLASS, PriorityClass
 from appliance.api.meta import ObjectMeta
 from appliance.control.access.admission import admit, default_chain
 from appliance.control.access.steps.base import Attempt
@@ -37,6 +44,14 @@ class Known:
     async def find(self, kind: Kind[Any], namespace: str, name: str) -> Any:
         del namespace
         return self._objects.get((kind.kind, name))
+
+    async def every(self, kind: Kind[Any], namespace: str = "") -> list[Any]:
+        del namespace
+        return [obj for (name, _), obj in self._objects.items() if name == kind.kind]
+
+    def add(self, kind: Kind[Any], *objects: Any) -> "Known":
+        self._objects |= {(kind.kind, obj.metadata.name): obj for obj in objects}
+        return self
 
 
 async def run(
@@ -190,3 +205,35 @@ async def test_a_new_node_waits_for_the_node_controller() -> None:
     assert [(t.key, t.effect) for t in made.spec.taints] == [
         ("node.kubernetes.io/not-ready", "NoSchedule")
     ]
+
+
+def priority(name: str, value: int, **more: Any) -> PriorityClass:
+    return PriorityClass(metadata=ObjectMeta(name=name), value=value, **more)
+
+
+async def test_a_pod_has_the_priority_of_its_class_or_of_the_default_one() -> None:
+    known = Known().add(
+        PRIORITY_CLASS,
+        priority("high", 900, preemptionPolicy="Never"),
+        priority("usual", 5, globalDefault=True),
+    )
+    named = await run(POD, pod(priorityClassName="high"), known=known)
+    assert (named.spec.priority, named.spec.preemptionPolicy) == (900, "Never")
+    plain = await run(POD, pod(), known=known)
+    assert (plain.spec.priorityClassName, plain.spec.priority) == ("usual", 5)
+    with pytest.raises(Forbidden, match="usual is already marked as default"):
+        await run(PRIORITY_CLASS, priority("mine", 1, globalDefault=True), known=known)
+
+
+async def test_a_runtime_class_adds_what_it_costs_and_where_it_runs() -> None:
+    found = RuntimeClass(
+        metadata=ObjectMeta(name="vm"),
+        handler="vm",
+        overhead=Overhead(podFixed={"memory": "64Mi"}),
+        scheduling=Scheduling(nodeSelector={"vm": "yes"}),
+    )
+    made = await run(POD, pod(runtimeClassName="vm"), known=Known().add(RUNTIME_CLASS, found))
+    assert (made.spec.overhead, made.spec.nodeSelector) == ({"memory": "64Mi"}, {"vm": "yes"})
+    wrong = pod(runtimeClassName="vm", nodeSelector={"vm": "no"})
+    with pytest.raises(Forbidden, match="conflict"):
+        await run(POD, wrong, known=Known().add(RUNTIME_CLASS, found))
