@@ -139,17 +139,23 @@ async def test_the_three_patches(kubectl: Kubectl, kind: str, patch: str) -> Non
     assert (await read(kubectl, "get", "cm", "a"))["data"] == {"k": "2"}
 
 
+@pytest.mark.seed("B01")
 async def test_labels_annotations_and_images_are_set(kubectl: Kubectl) -> None:
     await kubectl("create", "-f", "-", stdin=POD)
-    await kubectl("label", "pod", "web", "colour=blue")
+    await kubectl("label", "pod", "web", "colour=green")
+    refused = await kubectl.fails("label", "pod", "web", "colour=blue")
+    assert "already has a value" in refused
+    await kubectl("label", "pod", "web", "colour=blue", "--overwrite")
+    await kubectl("label", "pod", "web", "app-")
     await kubectl("annotate", "pod", "web", "note=x")
     await kubectl("set", "image", "pod/web", "main=nginx:2")
     pod = await read(kubectl, "get", "pod", "web")
-    assert pod["metadata"]["labels"]["colour"] == "blue"
+    assert pod["metadata"]["labels"] == {"colour": "blue"}
     assert pod["metadata"]["annotations"]["note"] == "x"
     assert pod["spec"]["containers"][0]["image"] == "nginx:2"
 
 
+@pytest.mark.seed("B03", "B04")
 async def test_selectors(kubectl: Kubectl) -> None:
     for name, tier in (("a", "front"), ("b", "back"), ("c", "db")):
         await kubectl("create", "configmap", name)
@@ -170,6 +176,7 @@ async def test_selectors(kubectl: Kubectl) -> None:
     ]
 
 
+@pytest.mark.seed("K03")
 async def test_a_controller_is_scaled(kubectl: Kubectl) -> None:
     await kubectl("create", "-f", "-", stdin=CONTROLLER)
     assert (await kubectl("scale", "rc", "web", "--replicas=5")) == (
@@ -190,6 +197,7 @@ async def test_a_service_is_exposed_with_an_address(kubectl: Kubectl) -> None:
     assert "Port:" in await kubectl("describe", "svc", "web")
 
 
+@pytest.mark.seed("E03")
 async def test_watching_shows_changes_as_they_come(kubectl: Kubectl) -> None:
     await kubectl("create", "configmap", "a")
     process = await kubectl.start("get", "cm", "-w", "-o", "name")

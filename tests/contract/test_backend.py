@@ -80,6 +80,7 @@ def table(*addresses: str, protocol: str = "tcp", **more: object) -> ServiceTabl
     return ServiceTable((ServicePort(**{**values, **more}),))  # type: ignore[arg-type]
 
 
+@pytest.mark.seed("S07", "S08")
 async def test_connections_from_node_and_pods_reach_every_endpoint(
     lab: Lab, backend: Backend
 ) -> None:
@@ -89,6 +90,7 @@ async def test_connections_from_node_and_pods_reach_every_endpoint(
     assert set(await names(lab, 40, source=client)) == {first, second}
 
 
+@pytest.mark.seed("S25")
 async def test_nftables_shows_pods_the_clients_own_address(lab: Lab, backend: Backend) -> None:
     if not isinstance(backend, NftablesBackend):
         pytest.skip("a relay hides the client, as the original proxy did")
@@ -113,10 +115,33 @@ async def test_a_pod_reaches_itself_by_its_service(lab: Lab, backend: Backend) -
     assert (await tcp(lab, VIP, PORT, source=only))[0] == only
 
 
+@pytest.mark.seed("S07", "S11")
 async def test_udp_is_sent_on_too(lab: Lab, backend: Backend) -> None:
     only, client = lab.pod(serve=8080), lab.pod()
     await backend.apply(table(only, protocol="udp"))
     assert await udp(lab, VIP, PORT, source=client) == only
+
+
+@pytest.mark.seed("S22", "S23")
+async def test_an_outside_address_of_the_node_leads_to_the_service(
+    lab: Lab, backend: Backend
+) -> None:
+    only, client = lab.pod(serve=8080), lab.pod()
+    sh("ip", "addr", "add", "203.0.113.7/32", "dev", "lo")
+    await backend.apply(table(only, external_ips=("203.0.113.7",)))
+    assert (await tcp(lab, "203.0.113.7", PORT))[0] == only
+    assert (await tcp(lab, "203.0.113.7", PORT, source=client))[0] == only
+
+
+@pytest.mark.seed("S10")
+async def test_a_dead_endpoint_costs_relays_no_request_and_rules_none_once_it_is_out(
+    lab: Lab, backend: Backend
+) -> None:
+    alive, dead = lab.pod(serve=8080), lab.pod()
+    await backend.apply(table(alive, dead))
+    if isinstance(backend, NftablesBackend):
+        await backend.apply(table(alive))  # packets are not tried again: readiness takes it out
+    assert set(await names(lab, 20)) == {alive}
 
 
 async def test_a_change_of_endpoints_is_followed(lab: Lab, backend: Backend) -> None:
@@ -129,6 +154,7 @@ async def test_a_change_of_endpoints_is_followed(lab: Lab, backend: Backend) -> 
     assert set(await names(lab, 10)) == {second}
 
 
+@pytest.mark.seed("S12")
 async def test_without_endpoints_a_client_is_refused_at_once(lab: Lab, backend: Backend) -> None:
     client = lab.pod()
     await backend.apply(table())
@@ -138,6 +164,7 @@ async def test_without_endpoints_a_client_is_refused_at_once(lab: Lab, backend: 
         await tcp(lab, VIP, PORT, source=client)
 
 
+@pytest.mark.seed("S09")
 async def test_with_affinity_a_client_stays_with_one_endpoint_whatever_comes_and_goes(
     lab: Lab, backend: Backend
 ) -> None:
@@ -151,6 +178,7 @@ async def test_with_affinity_a_client_stays_with_one_endpoint_whatever_comes_and
     assert set(await names(lab, 10, source=client)) == {mine}
 
 
+@pytest.mark.seed("S09")
 async def test_when_its_endpoint_goes_a_client_moves_once(lab: Lab, backend: Backend) -> None:
     ends, client = [lab.pod(serve=8080) for _ in range(3)], lab.pod()
     await backend.apply(table(*ends, affinity_s=60))
@@ -216,6 +244,7 @@ async def test_nftables_affinity_outlives_the_agent(lab: Lab, backend: Backend) 
     assert set(await names(lab, 15, source=client)) == {mine}
 
 
+@pytest.mark.seed("S13")
 async def test_a_second_nftables_back_end_takes_over_after_a_restart(
     lab: Lab, backend: Backend
 ) -> None:

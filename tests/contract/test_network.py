@@ -110,6 +110,7 @@ def sender_seen(listening: socket.socket, asking: socket.socket, address: str) -
     return str(seen)
 
 
+@pytest.mark.seed("N01")
 async def test_each_pod_has_one_address_whoever_asks_how_often(room: Room, spawn: Spawn) -> None:
     await room.network.set_up(room.pod_cidr)
     one, two = PodLink(pod_uid="one", pid=spawn()), PodLink(pod_uid="two", pid=spawn())
@@ -178,6 +179,7 @@ async def test_keep_only_frees_all_others(bridge: Room, spawn: Spawn) -> None:
     assert len(bridge.links() - before) == 1
 
 
+@pytest.mark.seed("N02", "N03", "N04")
 async def test_pods_reach_one_another_and_the_host_by_their_own_address(
     bridge: Room, spawn: Spawn
 ) -> None:
@@ -281,6 +283,7 @@ async def outside(room: Room, spawn: Spawn) -> AsyncIterator[int]:
         await here.link("del", index=index)
 
 
+@pytest.mark.seed("N05")
 async def test_what_leaves_the_cluster_bears_the_hosts_address(
     bridge: Room, spawn: Spawn, outside: int
 ) -> None:

@@ -33,6 +33,7 @@ def fetch(url: str) -> str:
         return str(answer.read().decode())
 
 
+@pytest.mark.seed("X03", "X04")
 def test_a_message_posted_through_one_replica_is_read_through_the_others(
     cluster: Cluster, guestbook: str
 ) -> None:
@@ -50,6 +51,7 @@ def test_a_message_posted_through_one_replica_is_read_through_the_others(
     assert message in fetch(f"http://{cluster_ip}/?cmd=get&key=messages")
 
 
+@pytest.mark.seed("S15")
 def test_pods_know_services_by_environment(cluster: Cluster, guestbook: str) -> None:
     pod = cluster.running("app=guestbook,tier=frontend")[0]["metadata"]["name"]
     logs = cluster.kubectl("logs", pod)
@@ -57,6 +59,7 @@ def test_pods_know_services_by_environment(cluster: Cluster, guestbook: str) -> 
     assert "REDIS_MASTER_SERVICE_HOST" in logs, "the frontend prints its service variables at start"
 
 
+@pytest.mark.seed("E01")
 def test_traffic_goes_on_while_server_and_agent_are_killed(
     cluster: Cluster, guestbook: str
 ) -> None:

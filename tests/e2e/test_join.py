@@ -108,6 +108,7 @@ def who_answer(enter: tuple[str, ...], url: str, count: int) -> set[str]:
     return seen
 
 
+@pytest.mark.seed("N01")
 def test_pods_spread_over_nodes_each_with_a_range_of_its_own(
     fleet: Fleet, pods: dict[str, list[dict[str, Any]]]
 ) -> None:
@@ -118,6 +119,7 @@ def test_pods_spread_over_nodes_each_with_a_range_of_its_own(
         assert all(address.startswith(prefix) for address in here)
 
 
+@pytest.mark.seed("N02", "N03", "N04")
 def test_pods_reach_pods_on_every_node_by_their_own_address(
     fleet: Fleet, pods: dict[str, list[dict[str, Any]]]
 ) -> None:
@@ -134,6 +136,7 @@ def test_pods_reach_pods_on_every_node_by_their_own_address(
         assert [a.split()[0] for a in answers] == [p["metadata"]["name"] for p in everybody]
 
 
+@pytest.mark.seed("S08", "S19")
 def test_services_and_names_work_from_every_node(
     fleet: Fleet, pods: dict[str, list[dict[str, Any]]]
 ) -> None:

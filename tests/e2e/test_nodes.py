@@ -157,6 +157,7 @@ def test_every_node_reaches_every_pod_and_the_service(
         assert {httpx.get(url, trust_env=False).text for _ in range(60)} == set(names)
 
 
+@pytest.mark.seed("S19")
 def test_pods_on_every_node_resolve_names_and_reach_the_service_by_name(
     cluster: ApplianceCluster, pods: list[dict[str, Any]]
 ) -> None:
@@ -183,6 +184,7 @@ def test_a_drained_node_is_empty_until_it_is_uncordoned(
 
 
 @pytest.mark.slow
+@pytest.mark.seed("K08")
 def test_a_killed_nodes_pods_come_up_elsewhere_within_a_minute_and_it_returns(
     cluster: ApplianceCluster, pods: list[dict[str, Any]]
 ) -> None:
@@ -241,6 +243,7 @@ def test_a_paused_node_goes_on_where_it_was(
     assert server.run("python3", "-c", ASK, url).strip() == pod["metadata"]["name"]
 
 
+@pytest.mark.seed("E07")
 def test_a_deleted_node_is_forgotten_until_it_joins_again(
     cluster: ApplianceCluster, pods: list[dict[str, Any]]
 ) -> None:

@@ -89,6 +89,7 @@ class Traffic:
                 self.failures.append(str(error))
 
 
+@pytest.mark.seed("K09", "X05")
 def test_under_traffic_stopped_and_resumed_no_request_fails(rolled: Cluster) -> None:
     node_port = rolled.get("svc", "rolled")["spec"]["ports"][0]["nodePort"]
     argv = ("rolled", "--image", SECOND, *QUICK, "--timeout", "60s", "--kubeconfig",

@@ -53,6 +53,7 @@ def test_a_killed_process_is_restarted_with_back_off(cluster: Cluster, rc: str) 
     assert last["terminated"]["exitCode"] == 137
 
 
+@pytest.mark.seed("K01")
 def test_a_deleted_pod_is_replaced_at_once(cluster: Cluster, rc: str) -> None:
     before = cluster.running(f"app={rc}")[0]["metadata"]["name"]
     start = time.monotonic()
@@ -61,6 +62,7 @@ def test_a_deleted_pod_is_replaced_at_once(cluster: Cluster, rc: str) -> None:
     print(f"replaced after {time.monotonic() - start:.2f} s")
 
 
+@pytest.mark.seed("K03")
 def test_scaling_up_and_down_settles_without_orphans(cluster: Cluster, rc: str) -> None:
     cluster.kubectl("scale", "rc", rc, "--replicas=20")
     eventually(lambda: len(cluster.running(f"app={rc}")) == 20, within_s=150)
@@ -70,6 +72,7 @@ def test_scaling_up_and_down_settles_without_orphans(cluster: Cluster, rc: str) 
     eventually(lambda: cluster.get("rc", rc)["status"].get("readyReplicas") == 2, within_s=10)
 
 
+@pytest.mark.seed("K06", "B09")
 def test_labels_decide_who_belongs_to_a_controller(cluster: Cluster, rc: str) -> None:
     first = cluster.running(f"app={rc}")[0]["metadata"]["name"]
     cluster.kubectl("label", "pod", first, "app=released", "--overwrite")

@@ -31,6 +31,7 @@ WEB = {"app": "web", "tier": "front", "rank": "7"}
         ("example.com/x=", False),
     ],
 )
+@pytest.mark.seed("B03", "B04")
 def test_a_selector_selects(text: str, *, selected: bool) -> None:
     assert labels.parse(text).matches(WEB) is selected
 

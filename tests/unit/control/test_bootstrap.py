@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from appliance.api.kinds.core.endpoints import ENDPOINTS
 from appliance.api.kinds.core.namespace import NAMESPACE
 from appliance.api.kinds.core.service import SERVICE
@@ -15,6 +17,7 @@ from appliance.kit.clock import FakeClock
 from appliance.store.memory import MemoryStore
 
 
+@pytest.mark.seed("S18")
 async def test_a_second_start_changes_only_what_has_moved() -> None:
     clock = FakeClock()
     store = MemoryStore(clock)

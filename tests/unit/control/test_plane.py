@@ -42,6 +42,7 @@ async def whole(plane: Cluster) -> Cluster:
     return plane
 
 
+@pytest.mark.seed("D02")
 async def test_replicas_are_placed_run_and_reached_and_scaled(whole: Cluster) -> None:
     await whole.make(SERVICE, service())
     await whole.make(RC, rc(4))
@@ -70,6 +71,7 @@ async def test_everything_goes_with_its_owner(whole: Cluster) -> None:
     assert await whole.names(ENDPOINTS) == []
 
 
+@pytest.mark.seed("K07")
 async def test_a_deleted_owner_orphans_its_pods_by_default_and_a_new_one_adopts(
     whole: Cluster,
 ) -> None:

@@ -23,6 +23,7 @@ async def net(plane: Cluster) -> Cluster:
     return plane
 
 
+@pytest.mark.seed("S01", "S04", "H08")
 async def test_ready_pods_get_traffic_others_are_named_as_not_ready(net: Cluster) -> None:
     await net.make(SERVICE, service())
     ready, unready = [await net.make(POD, pod(name)) for name in ("a", "b")]
@@ -58,6 +59,7 @@ async def test_a_pod_on_its_way_out_serves_but_is_not_ready(net: Cluster) -> Non
     assert (await endpoints(net)).subsets == []
 
 
+@pytest.mark.seed("S04", "B09")
 async def test_a_pod_that_goes_or_changes_its_labels_is_taken_out(net: Cluster) -> None:
     await net.make(SERVICE, service())
     for name in ("a", "b", "c"):

@@ -28,6 +28,7 @@ async def net(plane: Cluster) -> Cluster:
     return plane
 
 
+@pytest.mark.seed("S05")
 async def test_hand_made_endpoints_are_mirrored_changed_and_taken_away(net: Cluster) -> None:
     await net.make(SERVICE, service())
     await net.make(ENDPOINTS, endpoints("10.1.2.3"))

@@ -39,6 +39,7 @@ async def test_a_node_that_renews_its_lease_stays_as_it_is(farm: Cluster) -> Non
     assert len(await farm.pods()) == 2
 
 
+@pytest.mark.seed("E05", "K08")
 async def test_a_silent_node_is_marked_then_its_pods_are_evicted(farm: Cluster) -> None:
     await silence(farm, 45)
     silent = await node(farm, "n1")
@@ -111,6 +112,7 @@ async def test_a_pod_leaves_at_once_when_it_tolerates_nothing(farm: Cluster) -> 
     assert going == {"frail", "on-n2"}
 
 
+@pytest.mark.seed("E06")
 async def test_pods_of_a_node_that_is_gone_are_removed(farm: Cluster) -> None:
     await farm.delete(NODE, "n1")
     await silence(farm, 30)

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from appliance.api.errors import Invalid
 from appliance.api.kinds.core.pod.kind import POD, Pod
 from appliance.api.kinds.core.replicationcontroller import (
     REPLICATION_CONTROLLER,
@@ -26,6 +27,7 @@ async def web(plane: Cluster) -> Cluster:
     return plane
 
 
+@pytest.mark.seed("K01")
 async def test_a_deleted_pod_has_a_successor_at_once(web: Cluster) -> None:
     await web.make(RC, rc(3))
     before = await web.names()
@@ -46,6 +48,7 @@ async def test_a_pod_on_its_way_out_does_not_count(web: Cluster) -> None:
     assert len(await web.pods()) == 2
 
 
+@pytest.mark.seed("K02", "K03")
 async def test_scaling_up_and_down_settles_without_orphans(web: Cluster) -> None:
     await web.make(RC, rc(1))
     for wanted in (20, 2, 5, 0):
@@ -58,6 +61,7 @@ async def test_scaling_up_and_down_settles_without_orphans(web: Cluster) -> None
     assert len(await web.events("SuccessfulCreate")) > 0
 
 
+@pytest.mark.seed("K02")
 async def test_pods_are_made_from_the_template(web: Cluster) -> None:
     made = await web.make(RC, rc(1))
     (pod,) = await web.pods()
@@ -70,6 +74,7 @@ async def test_pods_are_made_from_the_template(web: Cluster) -> None:
     assert event.involvedObject.kind == "ReplicationController"
 
 
+@pytest.mark.seed("K01")
 async def test_a_pod_that_matches_is_adopted_and_counts(web: Cluster) -> None:
     await web.make(POD, free_pod("stray"))
     made = await web.make(RC, rc(2))
@@ -79,6 +84,7 @@ async def test_a_pod_that_matches_is_adopted_and_counts(web: Cluster) -> None:
     assert stray.metadata.ownerReferences[0].uid == made.metadata.uid
 
 
+@pytest.mark.seed("K06", "B09")
 async def test_a_relabelled_pod_is_released_and_replaced(web: Cluster) -> None:
     await web.make(RC, rc(2))
     name = (await web.names())[0]
@@ -112,6 +118,58 @@ async def test_an_owner_on_its_way_out_leaves_its_pods_alone(web: Cluster) -> No
     name = (await web.names())[0]
     await web.delete(POD, name, grace_period_s=0)
     assert len(await web.pods()) == 1
+
+
+@pytest.mark.seed("K05")
+async def test_a_new_template_is_for_new_pods_only(web: Cluster) -> None:
+    await web.make(RC, rc(3))
+    before = {p.metadata.uid for p in await web.pods()}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [
+        {"name": "c", "image": "web:2"}]}}  # fmt: skip
+    await web.edit(RC, "web", {"spec": {"template": template}})
+    pods = await web.pods()
+    assert {p.metadata.uid for p in pods} == before
+    assert {p.spec.containers[0].image for p in pods} == {"web"}
+    await web.delete(POD, pods[0].metadata.name, grace_period_s=0)
+    assert sorted(p.spec.containers[0].image for p in await web.pods()) == ["web", "web", "web:2"]
+
+
+@pytest.mark.seed("K06")
+async def test_what_people_change_on_pods_is_theirs(web: Cluster) -> None:
+    await web.make(RC, rc(1))
+    (pod,) = await web.pods()
+    await web.edit(POD, pod.metadata.name, {"metadata": {"labels": {"note": "mine"}}})
+    (after,) = await web.pods()
+    assert (after.metadata.uid, after.metadata.labels) == (
+        pod.metadata.uid,
+        {"app": "web", "note": "mine"},
+    )
+
+
+@pytest.mark.seed("K03", "K04", "R05")
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"replicas": -1}, "spec.replicas"),
+        ({"selector": {"app": "other"}}, "spec.template.metadata.labels"),
+        ({"template": None}, "spec.template"),
+        ({"selector": {}, "template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}},
+         "spec.selector"),
+        ({"template": {"metadata": {"labels": {"app": "web"}}, "spec": {
+            "restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}},
+         "spec.template.spec.restartPolicy"),
+    ],
+)  # fmt: skip
+async def test_what_a_controller_must_not_be(
+    web: Cluster, changes: dict[str, Any], field: str
+) -> None:
+    body = msgspec.to_builtins(rc(1))
+    body["spec"] |= changes
+    with pytest.raises(Invalid) as refused:
+        await web.make(RC, msgspec.convert(body, ReplicationController))
+    assert refused.value.details is not None
+    assert field in [cause.field for cause in refused.value.details.causes]
+    assert await web.names(RC) == []
 
 
 async def test_an_idle_controller_writes_nothing(web: Cluster) -> None:

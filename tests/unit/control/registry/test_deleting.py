@@ -118,6 +118,7 @@ async def test_a_dry_run_ends_nothing(registry: StoreRegistry, call: Call) -> No
     assert await registry.get(POD, "default", "web") is made
 
 
+@pytest.mark.seed("K07")
 async def test_replication_controllers_leave_their_pods_unless_told_otherwise(
     registry: StoreRegistry, call: Call
 ) -> None:

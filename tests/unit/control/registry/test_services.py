@@ -5,14 +5,18 @@ import random
 import pytest
 
 from appliance.api import errors
+from appliance.api.kinds.core.namespace import NAMESPACE, Namespace
 from appliance.api.kinds.core.service import SERVICE, Service, ServicePort, ServiceSpec
 from appliance.api.meta import DeleteOptions, ObjectMeta
 from appliance.client.base import clone
 from appliance.control.registry.allocate import Band, address_band, port_band
 from appliance.control.registry.base import Call
 from appliance.control.registry.registry import StoreRegistry
+from appliance.kit.clock import FakeClock
+from appliance.store.memory import MemoryStore
 
 
+@pytest.mark.seed("S02", "S03")
 async def test_a_service_gets_an_address_that_nobody_else_has(
     registry: StoreRegistry, call: Call
 ) -> None:
@@ -44,6 +48,38 @@ async def test_an_update_keeps_the_address_and_a_type_may_come_and_go(
     assert (await update(registry, call, wanted)).spec.ports[0].nodePort == 0
 
 
+@pytest.mark.seed("S03")
+async def test_an_address_may_be_chosen_in_range_and_never_changes(
+    registry: StoreRegistry, call: Call
+) -> None:
+    chosen = await create(registry, call, "a", clusterIP="10.43.7.7")
+    assert chosen.spec.clusterIP == "10.43.7.7"
+    with pytest.raises(errors.Invalid, match="does not match the current range"):
+        await create(registry, call, "b", clusterIP="192.0.2.1")
+    wanted = clone(chosen)
+    wanted.spec.clusterIP, wanted.spec.clusterIPs = "10.43.7.8", ["10.43.7.8"]
+    with pytest.raises(errors.Invalid, match=r"immutable|may not change once set"):
+        await update(registry, call, wanted)
+
+
+@pytest.mark.seed("S02", "S14")
+async def test_a_restarted_server_gives_no_address_twice(call: Call) -> None:
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    given: set[str] = set()
+    for life in range(3):
+        # Same chance each time: only what is stored keeps it from the same choices.
+        async with StoreRegistry(store, clock=clock, rng=random.Random(1)) as registry:  # noqa: S311
+            if life == 0:
+                space = Namespace(metadata=ObjectMeta(name="default"))
+                await registry.create(NAMESPACE, space, namespace="", call=call)
+            for number in range(20):
+                made = await create(registry, call, f"s{life}-{number}")
+                assert made.spec.clusterIP not in given
+                given.add(made.spec.clusterIP)
+    await store.close()
+
+
 @pytest.mark.parametrize(
     ("port", "message"),
     [
@@ -59,6 +95,7 @@ async def test_a_node_port_must_be_free_and_in_range(
         await create(registry, call, "b", type="NodePort", node_port=port)
 
 
+@pytest.mark.seed("S24")
 async def test_headless_and_external_services_have_no_address(
     registry: StoreRegistry, call: Call
 ) -> None:

@@ -90,6 +90,7 @@ async def test_a_revision_in_the_future_is_waited_for(registry: StoreRegistry, c
     assert shown([await reading]) == [(ADDED, "c")]
 
 
+@pytest.mark.seed("B06")
 async def test_entering_and_leaving_a_selection(registry: StoreRegistry, call: Call) -> None:
     made = await create(registry, call, "a")
     since = Query(namespace="default", labels="in=yes", resource_version=str(made.revision))
@@ -120,6 +121,7 @@ async def test_all_watchers_share_one_encoding(registry: StoreRegistry, call: Ca
     assert one[0].item is other[0].item
 
 
+@pytest.mark.seed("E03")
 async def test_a_new_server_lets_watches_go_on_where_they_were(
     registry: StoreRegistry, call: Call, store: CutStore, clock: FakeClock
 ) -> None:

@@ -63,6 +63,7 @@ REFUSALS: list[tuple[str, Json, Json, str]] = [
 @pytest.mark.parametrize(
     ("name", "node_has", "spec", "why"), REFUSALS, ids=[r[0] for r in REFUSALS]
 )
+@pytest.mark.seed("D01")
 def test_a_rule_refuses(name: str, node_has: Json, spec: Json, why: str) -> None:
     choice = place(pod(spec=spec), views([node("a", **node_has)]))
     assert isinstance(choice, Unfit), name
@@ -119,6 +120,7 @@ def test_a_rule_allows(name: str, node_has: Json, spec: Json) -> None:
         ({"hostPort": 80, "hostIP": "10.0.0.1"}, {"hostPort": 80, "hostIP": "10.0.0.2"}, False),
     ],
 )
+@pytest.mark.seed("D01")
 def test_host_ports_are_never_shared(mine: Json, theirs: Json, clash: bool) -> None:
     def with_port(port: Json) -> Pod:
         return pod(spec={"containers": [{"name": "c", "ports": [{"containerPort": 1, **port}]}]})
@@ -127,6 +129,7 @@ def test_host_ports_are_never_shared(mine: Json, theirs: Json, clash: bool) -> N
     assert isinstance(choice, Unfit) is clash
 
 
+@pytest.mark.seed("D02")
 def test_replicas_spread_over_nodes() -> None:
     nodes = [node(name) for name in "abc"]
     placed: dict[str, list[Pod]] = {"a": [], "b": [], "c": []}
@@ -138,6 +141,7 @@ def test_replicas_spread_over_nodes() -> None:
     assert [len(pods) for pods in placed.values()] == [2, 2, 2]
 
 
+@pytest.mark.seed("D02")
 def test_the_emptier_node_is_taken() -> None:
     busy = {"a": [pod("x", cpu="3")], "b": [pod("y", cpu="1")]}
     choice = place(pod(cpu="500m"), views([node("a"), node("b")], **busy))

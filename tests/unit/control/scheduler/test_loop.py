@@ -33,6 +33,7 @@ async def test_a_pod_is_bound_and_says_where(sched: Cluster) -> None:
     assert event.involvedObject.name == "a"
 
 
+@pytest.mark.seed("D03")
 async def test_a_pod_that_fits_nowhere_says_why_and_is_tried_when_a_node_comes(
     sched: Cluster,
 ) -> None:
@@ -90,6 +91,7 @@ async def test_pods_of_one_moment_do_not_share_the_same_room(sched: Cluster) -> 
     assert len(bound) == 4
 
 
+@pytest.mark.seed("D04")
 async def test_pods_of_other_schedulers_and_gated_pods_are_left_alone(sched: Cluster) -> None:
     await sched.add_node("n1")
     await sched.make(POD, pod("other", schedulerName="mine"))

@@ -34,6 +34,7 @@ def service(name: str, *ports: ServicePort, ip: str = "10.0.0.11", ns: str = "de
     )
 
 
+@pytest.mark.seed("S15")
 def test_the_seven_variables_of_the_seed() -> None:
     redis = service("redis-master", ServicePort(port=6379, protocol="TCP"))
     assert service_variables(redis) == {
@@ -63,6 +64,7 @@ def test_each_port_has_its_links_and_the_first_names_the_service() -> None:
     assert made["DNS_PORT_80_TCP_ADDR"] == "fd00::5"
 
 
+@pytest.mark.seed("S17")
 def test_a_pod_sees_its_namespace_and_the_master() -> None:
     services = [
         service("mine", ServicePort(port=1)),
@@ -97,6 +99,7 @@ def test_the_masters_address_comes_from_the_options_while_its_service_is_not_kno
     assert seen["KUBERNETES_SERVICE_HOST"] == "10.43.0.1"
 
 
+@pytest.mark.seed("C02")
 def test_what_the_pod_says_wins() -> None:
     redis = service("redis-master", ServicePort(port=6379))
     one = wish(env=[EnvVar(name="REDIS_MASTER_PORT", value="x")])

@@ -54,10 +54,12 @@ def data(answer: Answer) -> list[Any]:
     return [r.data for r in answer.records]
 
 
+@pytest.mark.seed("S19")
 def test_a_service_has_its_cluster_address(zone: Zone) -> None:
     assert data(ask(zone, "web.d.svc.cluster.local.", RType.A)) == ["10.43.0.9"]
 
 
+@pytest.mark.seed("S19")
 def test_a_named_port_has_an_srv_record_with_the_address_beside_it(zone: Zone) -> None:
     found = ask(zone, "_http._tcp.web.d.svc.cluster.local.", RType.SRV)
     assert data(found) == [(0, 100, 80, "web.d.svc.cluster.local.")]
