@@ -32,21 +32,31 @@ async def open_store(config: Config, options: StoreOptions, clock: Clock) -> Sto
 
 
 async def _open_postgres(config: Config, url: str, options: StoreOptions, clock: Clock) -> Store:
+    info = postgres_conninfo(config, url)
+    from appliance.store.sql.postgres.store import PostgresStore  # noqa: PLC0415 - an extra
+
+    return await PostgresStore.open(info, options, clock)
+
+
+def postgres_conninfo(config: Config, url: str) -> str:
+    """What the driver wants to know.
+
+    Raises:
+        Unusable: there is no driver.
+    """
     try:
         # An extra: a host with a file of its own needs no driver.
         from appliance.store.sql.postgres.database import conninfo  # noqa: PLC0415
-        from appliance.store.sql.postgres.store import PostgresStore  # noqa: PLC0415
     except ImportError as missing:
         raise Unusable(
             f"PostgreSQL needs its driver ({missing}); install appliance[postgres]"
         ) from missing
-    info = conninfo(
+    return conninfo(
         url,
         sslrootcert=config.datastore_cafile,
         sslcert=config.datastore_certfile,
         sslkey=config.datastore_keyfile,
     )
-    return await PostgresStore.open(info, options, clock)
 
 
 def _tls(config: Config) -> ssl.SSLContext:

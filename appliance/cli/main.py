@@ -16,6 +16,7 @@ _VERBS = (
     "join",
     "kubeconfig",
     "kubectl",
+    "migrate",
     "reset",
     "restore",
     "rewind",

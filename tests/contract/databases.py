@@ -45,6 +45,8 @@ class EtcdMember:
             *("--heartbeat-interval", "10", "--election-timeout", "100", *flags),
         ]
         self._cluster = ["--initial-cluster", f"default={peer}"]
+        self.cluster = [*self._cluster, "--initial-advertise-peer-urls", peer]
+        """For `etcdctl snapshot restore`, which wants to know who will start from it."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def join(self, name: str, cluster: str) -> None:

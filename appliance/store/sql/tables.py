@@ -85,7 +85,7 @@ note = Table(
 superseded = Table(
     "superseded",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),  # of the row in history
+    Column("id", _ROW_ID, primary_key=True, autoincrement=False),  # of the row in history
     Column("by_revision", BigInteger, nullable=False),  # the compaction that took it from clients
     Column("wall_ms", BigInteger, nullable=False),  # when that was
     Column("size_bytes", BigInteger, nullable=False),

@@ -47,7 +47,7 @@ class Follower:
     def __init__(self, replica: Replica, clock: Clock) -> None:
         self.turn = asyncio.Lock()
         """Held by whoever changes the replica: the follower, or a group until it is committed."""
-        self.lease_epoch = 0
+        self.lease_epoch = -1  # so that the first look reads the leases
         self.publish: Callable[[int, Sequence[Event]], None] = lambda _revision, _events: None
         self.moved: Callable[[], None] = lambda: None
         """Something may have become due or compactable."""

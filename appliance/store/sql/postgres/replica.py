@@ -11,6 +11,7 @@ event loop; no call here awaits.
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -165,6 +166,13 @@ class Replica:
             change = self._changes.get(at)
             if change is not None:
                 yield at, change
+
+    def behind(self, after: int, limit: int) -> list[At]:
+        """Up to `limit` committed changes behind a position, oldest first."""
+        start = bisect_left(self._log, after + 2)  # a delete's position is odd
+        end = position(self.committed + 1)
+        there = (at for at in islice(self._log, start, None) if at in self._changes and at < end)
+        return [(at, self._changes[at]) for at in islice(there, limit)]
 
     def _taken(self) -> Written:
         at, _ = self._writing[0]

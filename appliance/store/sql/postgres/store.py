@@ -19,6 +19,7 @@ from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import (
     Delete,
+    Event,
     Lease,
     Range,
     RangeResult,
@@ -40,6 +41,7 @@ from appliance.store.errors import (
 from appliance.store.expiry import Expiry
 from appliance.store.hub import Hub
 from appliance.store.mvcc import txn
+from appliance.store.mvcc.keyindex import MAX_SUBS, position
 from appliance.store.mvcc.leasing import LeaseBook
 from appliance.store.options import StoreOptions
 from appliance.store.retention import Retention
@@ -236,6 +238,12 @@ class PostgresStore:
             size_in_use_bytes=in_use,
             keys=self._replica.index.living,
         )
+
+    def history_rows(self, after: tuple[int, int], limit: int) -> list[tuple[int, int, Event]]:
+        """Up to `limit` changes behind a place (revision, sub), oldest first."""
+        self._check_open()
+        found = self._replica.behind(position(*after), limit)
+        return [(c.kv.mod_revision, (at >> 1) & (MAX_SUBS - 1), c) for at, c in found]
 
     async def compacted(self) -> None:
         """Wait until the rows of the last compaction have gone."""
