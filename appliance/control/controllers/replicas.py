@@ -1,6 +1,6 @@
 """Pure decisions about replicas: which pods are mine, which go first, what the status says.
 
-`replication.py` carries them out. Order of deletion and status fields follow upstream
+`replicating.py` carries them out. Order of deletion and status fields follow upstream
 (`pkg/controller/controller_utils.go`, `replicaset`).
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from appliance.api.kinds.core.pod.kind import Pod
+from appliance.api.labels import Selector
 from appliance.api.objects import controller_of
 from appliance.control.controllers import podstate
 
@@ -29,14 +30,14 @@ class Claims:
     release: tuple[Pod, ...]
 
 
-def claims(uid: str, selector: dict[str, str], pods: Iterable[Pod]) -> Claims:
+def claims(uid: str, selector: Selector, pods: Iterable[Pod]) -> Claims:
     """Sort active pods into mine, to adopt and to release; pods of other owners are left out."""
     mine: list[Pod] = []
     adopt: list[Pod] = []
     release: list[Pod] = []
     for pod in filter(podstate.is_active, pods):
         ref = controller_of(pod)
-        fits = podstate.matches(selector, pod.metadata.labels)
+        fits = selector.matches(pod.metadata.labels)
         if ref is not None and ref.uid == uid:
             (mine if fits else release).append(pod)
         elif ref is None and fits:

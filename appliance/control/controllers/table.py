@@ -16,6 +16,7 @@ from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.control.controllers.accounts import Accounts
 from appliance.control.controllers.clusterroles import ClusterRoles
+from appliance.control.controllers.deployments import Deployments
 from appliance.control.controllers.endpoints import EndpointsController
 from appliance.control.controllers.endpointslices import EndpointSliceController
 from appliance.control.controllers.evictions import Evictions
@@ -26,6 +27,7 @@ from appliance.control.controllers.nodeipam import NodeIpam
 from appliance.control.controllers.nodelife import NodeLife
 from appliance.control.controllers.podgc import PodCollector
 from appliance.control.controllers.protection import ClaimProtection, VolumeProtection
+from appliance.control.controllers.replicasets import ReplicaSets
 from appliance.control.controllers.replication import Replication
 from appliance.control.controllers.tokensecrets import Sign, TokenSecrets
 from appliance.kit.clock import Clock
@@ -71,6 +73,12 @@ def build(
         *signing,
         ClusterRoles(client, informers),
         Replication(client, informers, clock=clock, recorder=replication),
+        ReplicaSets(
+            client, informers, clock=clock, recorder=recorder.named("replicaset-controller")
+        ),
+        Deployments(
+            client, informers, clock=clock, recorder=recorder.named("deployment-controller")
+        ),
         EndpointsController(client, informers),
         EndpointSliceController(client, informers),
         EndpointMirroring(client, informers),

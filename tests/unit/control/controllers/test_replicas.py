@@ -6,15 +6,16 @@ import msgspec
 import pytest
 
 from appliance.api.kinds.core.pod.kind import Pod
+from appliance.api.labels import from_map
 from appliance.control.controllers import replicas
 
-SELECTOR = {"app": "web"}
+LABELS = {"app": "web"}
 
 
 def test_pods_are_mine_to_adopt_to_release_or_none_of_my_business() -> None:
     found = replicas.claims(
         "me",
-        SELECTOR,
+        from_map(LABELS),
         [
             pod("mine", owner="me"),
             pod("relabelled", owner="me", labels={"app": "debug"}),
@@ -70,10 +71,10 @@ def test_available_is_ready_for_long_enough() -> None:
         pod("unready", ready=False),
     ]
     now = 1_700_000_000.0  # 2023-11-14T22:13:20Z
-    seen = replicas.counts(pods, SELECTOR, min_ready_s=30, now=now)
+    seen = replicas.counts(pods, LABELS, min_ready_s=30, now=now)
     assert (seen.replicas, seen.labelled, seen.ready, seen.available) == (3, 3, 2, 1)
     assert seen.changes_in_s == 25
-    later = replicas.counts(pods, SELECTOR, min_ready_s=30, now=now + 25)
+    later = replicas.counts(pods, LABELS, min_ready_s=30, now=now + 25)
     assert (later.available, later.changes_in_s) == (2, None)
 
 
@@ -103,7 +104,7 @@ def pod(
                 "uid": name,
                 "namespace": "ns",
                 "creationTimestamp": created,
-                "labels": SELECTOR if labels is None else labels,
+                "labels": LABELS if labels is None else labels,
                 "ownerReferences": [{**ref, "controller": True}] if owner else [],
                 "annotations": {"controller.kubernetes.io/pod-deletion-cost": cost},
                 **meta,
