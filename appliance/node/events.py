@@ -40,8 +40,12 @@ def _about(pod: Pod, container: str) -> ObjectReference:
     """The pod, and the field that names its container: `spec.containers{redis}`."""
     field = ""
     if container:
-        init = any(c.name == container for c in pod.spec.initContainers)
-        field = f"spec.{'initContainers' if init else 'containers'}{{{container}}}"
+        kinds = ("initContainers", "ephemeralContainers")
+        kind = next(
+            (k for k in kinds if any(c.name == container for c in getattr(pod.spec, k))),
+            "containers",
+        )
+        field = f"spec.{kind}{{{container}}}"
     meta = pod.metadata
     return ObjectReference(
         kind=POD.kind,

@@ -432,6 +432,24 @@ def test_paths_of_the_host(pods: Cluster, host: Path) -> None:
     assert Status(pods, "host-path-missing").waiting("a") == "ContainerCreating"
 
 
+def test_a_debugger_joins_a_pod_and_sees_its_processes(pods: Cluster) -> None:
+    before = ready(pods, "sandbox")
+    argv = ("debug", "pod/sandbox", f"--image={SHELL_2}", "--target=a", "--container=look",
+            "--image-pull-policy=IfNotPresent", "--profile=general", "--", "ps")  # fmt: skip
+    done = pods.run(*argv)
+    assert done.returncode == 0, done.stderr
+
+    def seen() -> str:
+        found = pods.run("logs", "sandbox", "-c", "look")
+        return found.stdout if found.returncode == 0 else ""
+
+    eventually(lambda: IDLE in seen())
+    after = Status(pods, "sandbox")
+    (look,) = after.all["ephemeralContainerStatuses"]
+    assert look["state"]["terminated"]["exitCode"] == 0
+    assert (after.phase, after.id_of("a")) == ("Running", before.id_of("a"))
+
+
 BAD = [
     ("ports of 0", {"ports": [{"containerPort": 0}]}, "containerPort"),
     ("ports of 70000", {"ports": [{"containerPort": 70000}]}, "must be between 1 and 65535"),

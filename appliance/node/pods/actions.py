@@ -50,6 +50,8 @@ class StartContainer:
     sandbox_id: str
     attempt: int
     streak: int
+    sees: str = ""
+    """Id of the container whose processes it shall see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

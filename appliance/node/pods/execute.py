@@ -24,6 +24,7 @@ from appliance.node.pods import actions as do
 from appliance.node.pods.checks import Checker, Target
 from appliance.node.pods.downward import PodFacts
 from appliance.node.pods.env import EnvironmentFault
+from appliance.node.pods.everyone import every_wish
 from appliance.node.pods.images import ImageFault, Images
 from appliance.node.pods.inputs import Inputs
 from appliance.node.pods.plan import SANDBOX_CHANGED
@@ -301,8 +302,7 @@ class Hands:
             self._ring()
 
     async def _pre_stop(self, pod: Pod, action: do.StopContainer) -> None:
-        every = (*pod.spec.containers, *pod.spec.initContainers)
-        wish = next((w for w in every if w.name == action.name), None)
+        wish = next((w for w in every_wish(pod) if w.name == action.name), None)
         if wish is None or wish.lifecycle is None or wish.lifecycle.preStop is None:
             return
         if action.grace_s <= 0:

@@ -8,6 +8,7 @@ empty file, the end of its log. Each is read once and kept as long as the dead c
 from collections.abc import Sequence
 
 from appliance.api.kinds.core.pod.kind import Pod
+from appliance.node.pods.everyone import every_wish
 from appliance.node.runtimes import marks
 from appliance.node.runtimes.base import Container, LogOptions, Runtime, RuntimeFault, State
 from appliance.node.volumes.mounter import Volumes
@@ -39,8 +40,7 @@ class LastWords:
 
     async def _read(self, pod: Pod, dead: Container) -> str:
         name = dead.marks.get(marks.CONTAINER_NAME, "")
-        every = (*pod.spec.initContainers, *pod.spec.containers)
-        wish = next((w for w in every if w.name == name), None)
+        wish = next((w for w in every_wish(pod) if w.name == name), None)
         if wish is None:
             return dead.error
         said = self._file(pod, dead, name)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from appliance.api.kinds.core.pod.status import ContainerState, ContainerStatus
+from appliance.node.pods.everyone import every_status
 from appliance.node.pods.worker import Worker
 from appliance.node.runtimes.base import LogOptions, Runtime
 
@@ -71,9 +72,7 @@ async def read(runtime: Runtime, container_id: str, request: LogRequest) -> Asyn
 
 
 def _status_of(worker: Worker, container: str) -> ContainerStatus | None:
-    last = worker.memory.last
-    every = (*last.containerStatuses, *last.initContainerStatuses)
-    return next((s for s in every if s.name == container), None)
+    return next((s for s in every_status(worker.memory.last) if s.name == container), None)
 
 
 def _terminated_id(state: ContainerState) -> str:

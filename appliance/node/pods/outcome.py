@@ -19,6 +19,8 @@ def policy_of(pod: Pod, wish: ContainerWish, role: str) -> str:
     """
     if role == marks.ROLE_APP:
         return pod.spec.restartPolicy or restarts.ALWAYS
+    if role == marks.ROLE_DEBUG:
+        return restarts.NEVER
     if is_sidecar(wish):
         return restarts.ALWAYS
     never = pod.spec.restartPolicy == restarts.NEVER

@@ -14,6 +14,7 @@ from appliance.api.kinds.core.pod.container import Container as ContainerWish
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.node.pods import actions as do
 from appliance.node.pods import restarts
+from appliance.node.pods.everyone import debuggers, every_wish, target_of
 from appliance.node.pods.outcome import (
     LOST_EXIT_CODE,
     deadline_of,
@@ -131,6 +132,11 @@ def _bring_up(view: View, now: float, out: Plan) -> None:
     todo = _next_wishes(view)
     for wish, role in todo:
         _container(view, wish, role, now, out)
+    for wish in debuggers(view.pod):
+        target = target_of(view.pod, wish.name)
+        seen = view.newest(target)
+        if not target or (seen is not None and seen.state is State.RUNNING):
+            _container(view, wish, marks.ROLE_DEBUG, now, out)
 
 
 def _has_floor(view: View, now: float, out: Plan) -> bool:
@@ -213,12 +219,18 @@ def _container(view: View, wish: ContainerWish, role: str, now: float, out: Plan
             sandbox_id=view.sandbox.id if view.sandbox is not None else "",
             attempt=turn.attempt,
             streak=turn.streak,
+            sees=_seen_by(view, wish.name) if role == marks.ROLE_DEBUG else "",
         )
         _start_when_ready(view, start, now, out)
     elif turn is not None:
         out.wake(turn)
         assert newest is not None  # noqa: S101 - only an ended container has to wait
         out.waiting[wish.name] = Waiting("CrashLoopBackOff", _crash_text(view.pod, newest))
+
+
+def _seen_by(view: View, name: str) -> str:
+    seen = view.newest(target_of(view.pod, name))
+    return seen.id if seen is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +335,7 @@ def _grace_after(view: View, wish: ContainerWish, container: Container) -> float
 
 def _sweep(view: View, out: Plan) -> None:
     """Keep one dead container per name (its logs and its count), stop what no name wants."""
-    names = {w.name for w in (*view.pod.spec.initContainers, *view.pod.spec.containers)}
+    names = {w.name for w in every_wish(view.pod)}
     for name, group in view.containers.items():
         if name not in names:
             for unknown in group:

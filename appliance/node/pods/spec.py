@@ -98,7 +98,7 @@ def container_spec(pod: Pod, start: StartContainer, around: Surroundings) -> Con
         working_dir=wish.workingDir,
         hostname="" if pod.spec.hostNetwork else hostname(pod),
         network="host" if pod.spec.hostNetwork else sandbox,
-        pid=_pid(pod, sandbox),
+        pid=f"container:{start.sees}" if start.sees else _pid(pod, sandbox),
         ipc="host" if pod.spec.hostIPC else sandbox,
         mounts=(*_mounts(wish, around, known), *_not_hidden(wish, around.files)),
         limits=replace(limits(wish), oom_score_adj=oom_score(pod, wish, around.node_memory_bytes)),

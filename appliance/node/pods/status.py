@@ -23,6 +23,7 @@ from appliance.api.kinds.core.pod.status import (
 )
 from appliance.kit.clock import rfc3339
 from appliance.node.pods.conditions import conditions
+from appliance.node.pods.everyone import debuggers
 from appliance.node.pods.outcome import (
     LOST_EXIT_CODE,
     TERMINAL,
@@ -63,6 +64,7 @@ def status(view: View, plan: Plan, place: Place, now: float) -> PodStatus:
         startTime=last.startTime or rfc3339(now),
         initContainerStatuses=init,
         containerStatuses=apps,
+        ephemeralContainerStatuses=[_ephemeral(view, plan, place, wish) for wish in debuggers(pod)],
         qosClass=last.qosClass or pod.status.qosClass or qos_class(pod.spec),
         observedGeneration=pod.metadata.generation,
         reason=last.reason,
@@ -117,6 +119,13 @@ def _init_ready(view: View, wish: ContainerWish, state: ContainerStatus) -> bool
     if is_sidecar(wish):
         return state.started is True
     return init_is_done(view, wish)
+
+
+def _ephemeral(view: View, plan: Plan, place: Place, wish: ContainerWish) -> ContainerStatus:
+    """Never ready: nobody waits for it."""
+    made = _container(view, plan, place, wish)
+    made.ready, made.started = False, None
+    return made
 
 
 def _container(view: View, plan: Plan, place: Place, wish: ContainerWish) -> ContainerStatus:

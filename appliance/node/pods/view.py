@@ -13,6 +13,7 @@ from enum import Enum
 from appliance.api.kinds.core.pod.container import Container as ContainerWish
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.api.kinds.core.pod.status import ContainerStatus, PodStatus
+from appliance.node.pods.everyone import every_status
 from appliance.node.runtimes import marks
 from appliance.node.runtimes.base import Container, State
 
@@ -129,9 +130,7 @@ class View:
 
     def last_of(self, name: str) -> ContainerStatus | None:
         """What the last status said about a container."""
-        last = self.memory.last
-        every = (*last.containerStatuses, *last.initContainerStatuses)
-        return next((s for s in every if s.name == name), None)
+        return next((s for s in every_status(self.memory.last) if s.name == name), None)
 
     def health(self, container: Container) -> Health:
         """What its probes say."""

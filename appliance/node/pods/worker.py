@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import structlog
 
-from appliance.api.kinds.core.pod.container import Container as ContainerWish
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.kit.backoff import Backoff
 from appliance.kit.tasks import Tasks
 from appliance.node.pods import actions as do
 from appliance.node.pods.bell import Bell
+from appliance.node.pods.everyone import every_wish
 from appliance.node.pods.execute import Hands, Parts
 from appliance.node.pods.last_words import LastWords
 from appliance.node.pods.plan import Plan, plan
@@ -211,17 +211,14 @@ class Worker:
                 text = f"Back-off restarting failed container {name} in pod {where}"
                 events.warning(self._pod, "BackOff", text, name)
             elif reason == "ImagePullBackOff":
-                image = next(w.image for w in self._every_wish() if w.name == name)
+                image = next(w.image for w in every_wish(self._pod) if w.name == name)
                 events.normal(self._pod, "BackOff", f'Back-off pulling image "{image}"', name)
         self._backing_off = waits
-
-    def _every_wish(self) -> tuple[ContainerWish, ...]:
-        return (*self._pod.spec.initContainers, *self._pod.spec.containers)
 
     def _watch_probes(self, view: View) -> None:
         watched = [
             Watched(wish, newest)
-            for wish in self._every_wish()
+            for wish in every_wish(self._pod)
             if (newest := view.newest(wish.name)) is not None
             and newest.state is State.RUNNING
             and newest.id not in self._memory.stopping

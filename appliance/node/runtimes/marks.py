@@ -32,6 +32,7 @@ GRACE_S = "appliance.grace-s"
 ROLE_SANDBOX = "sandbox"
 ROLE_INIT = "init"
 ROLE_APP = "container"
+ROLE_DEBUG = "ephemeral"
 
 SANDBOX_NAME = "POD"
 """Container name of every sandbox, as kubelets have always called it."""

@@ -19,6 +19,7 @@ from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Res
 
 from appliance.api.kinds.core.pod.status import ContainerStatus, PodStatus
 from appliance.kit import jsonio
+from appliance.node.pods.everyone import every_status
 from appliance.node.pods.logs import LogFault
 from appliance.node.pods.workers import Workers
 from appliance.node.runtimes.base import Runtime, RuntimeFault
@@ -121,8 +122,7 @@ def _add_logs(app: FastAPI, logs: Path) -> None:
 
 def pod_info(status: PodStatus) -> dict[str, Any]:
     """Container name → its status in the words of 2014; the pause container is `net`."""
-    every = (*status.initContainerStatuses, *status.containerStatuses)
-    made = {one.name: _old_status(one) for one in every}
+    made = {one.name: _old_status(one) for one in every_status(status)}
     net: dict[str, Any] = {"state": {"running": {}}} if status.podIP else {"state": {"waiting": {}}}
     made["net"] = net | {"restartCount": 0, "podIP": status.podIP}
     return made

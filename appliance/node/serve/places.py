@@ -4,6 +4,7 @@ Called by `endpoints` before a connection is taken over; reads the workers' last
 at the engine where that is not enough.
 """
 
+from appliance.node.pods.everyone import every_status
 from appliance.node.pods.logs import LogFault
 from appliance.node.pods.worker import Worker
 from appliance.node.pods.workers import Workers
@@ -30,8 +31,7 @@ def running_id(workers: Workers, namespace: str, pod: str, container: str) -> st
         LogFault: there is none.
     """
     last = find_pod(workers, namespace, pod).memory.last
-    every = (*last.containerStatuses, *last.initContainerStatuses)
-    for status in every:
+    for status in every_status(last):
         if status.name == container and status.state.running is not None:
             return status.containerID.partition("://")[2]
     raise LogFault(500, f'container not found ("{container}")')

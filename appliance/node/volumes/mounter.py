@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from appliance.api.kinds.core.pod.kind import Pod
-from appliance.api.kinds.core.pod.volumes import Volume
+from appliance.api.kinds.core.pod.volumes import Volume, VolumeSource
 from appliance.api.quantity import value
 from appliance.node.volumes.base import Materials, PodFolder, VolumeFault, folder_of
 from appliance.node.volumes.folders import empty_dir, host_path
@@ -123,14 +123,13 @@ def _plugin(volume: Volume) -> str:
         return "projected"
     if volume.downwardAPI is not None:
         return "downward-api"
-    others = (
-        volume.persistentVolumeClaim,
-        volume.nfs,
-        volume.csi,
-        volume.ephemeral,
-        volume.image,
-        volume.iscsi,
-    )
-    if volume.emptyDir is None and any(source is not None for source in others):
-        raise VolumeFault(f'no plugin on this node can set up volume "{volume.name}"')
+    others = [
+        source
+        for source in VolumeSource.__struct_fields__
+        if source != "emptyDir" and getattr(volume, source) is not None
+    ]
+    if others:
+        raise VolumeFault(
+            f'no plugin on this node can set up volume "{volume.name}" of kind {others[0]}'
+        )
     return "empty-dir"

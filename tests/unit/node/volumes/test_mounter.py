@@ -8,6 +8,8 @@ import pytest
 from appliance.api.kinds.core.pod.security import PodSecurityContext
 from appliance.api.kinds.core.pod.volumes import (
     EmptyDirVolumeSource,
+    GCEPersistentDiskVolumeSource,
+    GitRepoVolumeSource,
     HostPathVolumeSource,
     PersistentVolumeClaimVolumeSource,
     Volume,
@@ -76,11 +78,19 @@ async def test_host_paths_are_what_they_are_said_to_be(
     assert path.exists()
 
 
-async def test_a_kind_that_nobody_knows_is_refused(tmp_path: Path) -> None:
-    source = PersistentVolumeClaimVolumeSource(claimName="c")
-    one = pod(volumes=[Volume(name="v", persistentVolumeClaim=source)])
-    with pytest.raises(VolumeFault, match='failed for volume "v"'):
-        await Volumes(tmp_path).set_up(one, Materials())
+@pytest.mark.seed("V06", "V07")
+@pytest.mark.parametrize(
+    "volume",
+    [
+        Volume(name="v", persistentVolumeClaim=PersistentVolumeClaimVolumeSource(claimName="c")),
+        Volume(name="v", gitRepo=GitRepoVolumeSource(repository="http://example.com/r.git")),
+        Volume(name="v", gcePersistentDisk=GCEPersistentDiskVolumeSource(pdName="d")),
+    ],
+)
+async def test_a_kind_that_nobody_knows_is_refused(tmp_path: Path, volume: Volume) -> None:
+    """An empty folder in its place would be a lie."""
+    with pytest.raises(VolumeFault, match=r'failed for volume "v" : no plugin .* of kind '):
+        await Volumes(tmp_path).set_up(pod(volumes=[volume]), Materials())
 
 
 async def test_only_known_pods_keep_their_folders(tmp_path: Path) -> None:
