@@ -74,7 +74,8 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             advertise_address=place.advertise_address,
             advertise_port=config.https_listen_port,
             cluster_domain=config.cluster_domain,
-            toleration_s=config.default_toleration_seconds,
+            not_ready_s=config.default_not_ready_toleration_seconds,
+            unreachable_s=config.unreachable_toleration_s,
         )
         registry = await stack.enter_async_context(
             StoreRegistry(store, clock=clock, rng=random.SystemRandom(), options=control)

@@ -144,10 +144,18 @@ KEYS: tuple[Key, ...] = (
         roles=_SERVER,
     ),
     Key(
-        name="default-toleration-seconds",
+        name="default-not-ready-toleration-seconds",
         kind="int",
         default=300,
-        help="How long pods stay on a node that has fallen silent, unless they say otherwise.",
+        help="How long pods stay on a node that says it is not ready, unless they say otherwise.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="default-unreachable-toleration-seconds",
+        kind="int",
+        default=-1,
+        help="How long pods stay on a node silent for 40 s, unless they say otherwise "
+        "(default: 5; 300 with --disable-controller-manager).",
         roles=_SERVER,
     ),
     Key(name="server", kind="text", default="", help="URL of the server to join.", roles=_AGENT),

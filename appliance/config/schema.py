@@ -9,6 +9,9 @@ from appliance.config.datastore import EtcdUrls, parse_endpoint
 from appliance.config.problems import Problem
 from appliance.config.urls import listen_urls
 
+_CHOOSE = -1
+_UPSTREAM_S = 300
+_UNREACHABLE_S = 5  # with the 40 s of silence before it, pods are elsewhere within a minute
 _MAX_PORT = 65535
 _HTTPS_REMEDY = {
     "listen-client-urls": "https needs cert-file and key-file",
@@ -40,7 +43,8 @@ class Config:
     disable_agent: bool = False
     disable_scheduler: bool = False
     disable_controller_manager: bool = False
-    default_toleration_seconds: int = 300
+    default_not_ready_toleration_seconds: int = 300
+    default_unreachable_toleration_seconds: int = -1
     server: str = ""
     node_name: str = ""
     node_ip: str = ""
@@ -104,16 +108,33 @@ class Config:
         ):
             if text and not _is_address(text):
                 found.append(self._problem(key, text, "must be an IP address"))
-        if self.default_toleration_seconds < 0:
-            seconds = str(self.default_toleration_seconds)
-            found.append(self._problem("default-toleration-seconds", seconds, "must be 0 or more"))
-        found += self._dns_faults() + self._url_faults() + self._datastore_faults()
+        found += self._toleration_faults() + self._dns_faults()
+        found += self._url_faults() + self._datastore_faults()
         try:
             int(self.write_kubeconfig_mode, 8)
         except ValueError:
             mode = self.write_kubeconfig_mode
             found.append(self._problem("write-kubeconfig-mode", mode, "must be octal, as 0600"))
         return found
+
+    def _toleration_faults(self) -> list[Problem]:
+        found = []
+        not_ready = self.default_not_ready_toleration_seconds
+        if not_ready < 0:
+            key = "default-not-ready-toleration-seconds"
+            found.append(self._problem(key, str(not_ready), "must be 0 or more"))
+        unreachable = self.default_unreachable_toleration_seconds
+        if unreachable < _CHOOSE:
+            key = "default-unreachable-toleration-seconds"
+            found.append(self._problem(key, str(unreachable), "must be 0 or more"))
+        return found
+
+    @property
+    def unreachable_toleration_s(self) -> int:
+        """How long pods stay on a silent node: as told, or what fits (docs/adr, 23)."""
+        if self.default_unreachable_toleration_seconds != _CHOOSE:
+            return self.default_unreachable_toleration_seconds
+        return _UPSTREAM_S if self.disable_controller_manager else _UNREACHABLE_S
 
     def _dns_faults(self) -> list[Problem]:
         services = _network(self.service_cidr)

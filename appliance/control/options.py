@@ -13,8 +13,10 @@ class ControlOptions:
     advertise_address: str = "127.0.0.1"
     advertise_port: int = 6443
     cluster_domain: str = "cluster.local"
-    toleration_s: int = 300
-    """How long pods stay on a node that has fallen silent, unless they say otherwise."""
+    not_ready_s: int = 300
+    """How long pods stay on a node that says it is not ready, unless they say otherwise."""
+    unreachable_s: int = 300
+    """The same for a node that has fallen silent."""
     ring_size: int = 2_000
     """Past events a watch can start from, per kind; a relist covers more."""
     watcher_backlog: int = 5_000

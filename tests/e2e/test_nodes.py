@@ -19,7 +19,6 @@ from tests.e2e.conftest import prepare
 from tests.lab.cluster import KUBECTL
 
 REPLICAS = 6
-QUICK = ("--default-toleration-seconds", "5")
 WHO = """
 import http.server, os
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -82,7 +81,7 @@ def cluster() -> Iterator[ApplianceCluster]:
     if why := asyncio.run(prepare("docker")):
         pytest.skip(why)
     frontend = asyncio.run(build_frontend())
-    made = ApplianceCluster(agents=2, engine="podman", images=[frontend], server_args=QUICK)
+    made = ApplianceCluster(agents=2, engine="podman", images=[frontend])
     begun = time.monotonic()
     with made:
         took_s = time.monotonic() - begun - made.phases.image_s

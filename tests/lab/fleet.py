@@ -116,7 +116,6 @@ class Fleet:
             endpoint,
             enter=where[0].enter,
             node="master",
-            flags=("--default-toleration-seconds", "5"),
         )
         self.workers = {host.name: Worker(host, folder, engine) for host in where[1:]}
 

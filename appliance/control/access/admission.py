@@ -12,12 +12,12 @@ from appliance.control.access.steps.priorities import Priorities
 from appliance.control.access.steps.runtimeclasses import RuntimeClasses
 from appliance.control.access.steps.serviceaccounts import ServiceAccounts
 from appliance.control.access.steps.storageuse import StorageInUse
-from appliance.control.options import DEFAULTS
+from appliance.control.options import DEFAULTS, ControlOptions
 from appliance.control.registry.base import Lookup
 
 
 def default_chain(
-    lookup: Lookup, rng: random.Random, *, toleration_s: int = DEFAULTS.toleration_s
+    lookup: Lookup, rng: random.Random, *, options: ControlOptions = DEFAULTS
 ) -> tuple[Step, ...]:
     """Give the steps of a normal cluster; the order is upstream's."""
     return (
@@ -27,7 +27,7 @@ def default_chain(
         Escalation(lookup),
         TaintNewNodes(),
         Priorities(lookup),
-        DefaultTolerations(toleration_s),
+        DefaultTolerations(not_ready_s=options.not_ready_s, unreachable_s=options.unreachable_s),
         RuntimeClasses(lookup),
         StorageInUse(),
     )

@@ -65,7 +65,7 @@ class StoreRegistry:
             clock=clock,
             rng=rng,
             options=options,
-            admission=default_chain(self.lookup, rng, toleration_s=options.toleration_s),
+            admission=default_chain(self.lookup, rng, options=options),
             strategies=default_strategies(self._storage, options=options, rng=rng, clock=clock),
         )
 

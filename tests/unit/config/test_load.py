@@ -56,6 +56,8 @@ def test_all_faults_come_at_once_each_with_its_remedy(tmp_path: Path) -> None:
         ("node-ip", "pi-1", "must be an IP address"),
         ("cluster-dns", "8.8.8.8", "must be an address in service-cidr 10.43.0.0/16"),
         ("write-kubeconfig-mode", "rw", "must be octal, as 0600"),
+        ("default-unreachable-toleration-seconds", "-2", "must be 0 or more"),
+        ("default-not-ready-toleration-seconds", "-1", "must be 0 or more"),
     ],
 )
 def test_a_value_that_cannot_be_used_names_key_origin_and_remedy(
@@ -70,3 +72,24 @@ def test_a_token_never_shows() -> None:
     config = load("server", {"token": "swordfish"}, environ={})
     assert "swordfish" not in repr(config)
     assert config.token == "swordfish"
+
+
+@pytest.mark.parametrize(
+    ("flags", "seconds"),
+    [
+        ({}, 5),
+        ({"disable-controller-manager": True}, 300),
+        ({"default-unreachable-toleration-seconds": "7"}, 7),
+        (
+            {
+                "disable-controller-manager": True,
+                "default-unreachable-toleration-seconds": "7",
+            },
+            7,
+        ),
+    ],
+)
+def test_a_silent_nodes_pods_leave_early_unless_the_controllers_are_not_ours(
+    flags: dict[str, object], seconds: int
+) -> None:
+    assert load("server", flags, environ={}).unreachable_toleration_s == seconds

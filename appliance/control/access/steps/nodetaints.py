@@ -13,21 +13,21 @@ from appliance.control.access.steps.base import Attempt
 class DefaultTolerations:
     """Pods stay for a while on a node that is not ready or unreachable."""
 
-    def __init__(self, stay_s: int) -> None:
-        self._stay_s = stay_s
+    def __init__(self, *, not_ready_s: int, unreachable_s: int) -> None:
+        self._stay_s = {taints.NOT_READY: not_ready_s, taints.UNREACHABLE: unreachable_s}
 
     async def admit(self, attempt: Attempt) -> None:
         """See the class."""
         if attempt.kind is not POD or attempt.subresource or attempt.obj is None:
             return
         pod: Pod = attempt.obj
-        for key in (taints.NOT_READY, taints.UNREACHABLE):
+        for key, stay_s in self._stay_s.items():
             if not any(_covers(t, key) for t in pod.spec.tolerations):
                 added = Toleration(
                     key=key,
                     operator="Exists",
                     effect=taints.NO_EXECUTE,
-                    tolerationSeconds=self._stay_s,
+                    tolerationSeconds=stay_s,
                 )
                 pod.spec.tolerations = [*pod.spec.tolerations, added]
 

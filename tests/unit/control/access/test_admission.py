@@ -27,6 +27,7 @@ from appliance.api.meta import ObjectMeta
 from appliance.control.access.admission import admit, default_chain
 from appliance.control.access.steps.base import Attempt
 from appliance.control.access.steps.serviceaccounts import MOUNT_PATH, VOLUME_PREFIX
+from appliance.control.options import ControlOptions
 from appliance.control.registry.base import Call, User
 
 
@@ -129,6 +130,20 @@ async def test_pull_secrets_come_from_the_account() -> None:
         POD, pod(containers=containers(), serviceAccountName="a"), known=Known(a=account)
     )
     assert [s.name for s in made.spec.imagePullSecrets] == ["login"]
+
+
+async def test_silence_and_unreadiness_have_patience_of_their_own() -> None:
+    made = pod(containers=containers())
+    options = ControlOptions(not_ready_s=300, unreachable_s=5)
+    chain = default_chain(Known(), random.Random(1), options=options)  # noqa: S311
+    call = Call(user=User(name="u"))
+    await admit(
+        chain, Attempt(verb="create", kind=POD, namespace="here", name="x", obj=made, call=call)
+    )
+    assert {t.key: t.tolerationSeconds for t in made.spec.tolerations} == {
+        "node.kubernetes.io/not-ready": 300,
+        "node.kubernetes.io/unreachable": 5,
+    }
 
 
 async def test_a_toleration_of_everything_needs_no_more() -> None:
