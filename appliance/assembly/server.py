@@ -39,6 +39,7 @@ from appliance.control.masters import MasterEntry, Masters
 from appliance.control.options import ControlOptions
 from appliance.control.registry.base import User
 from appliance.control.registry.registry import StoreRegistry
+from appliance.control.registry.sealed import SealedStore, reseal
 from appliance.control.sharing import share_credentials
 from appliance.kit.child import Child
 from appliance.kit.clock import Clock, SystemClock
@@ -69,6 +70,9 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         store = await open_store(config, options, clock)
         stack.push_async_callback(store.close)
         credentials = await _credentials(config, place, store, clock)
+        ring = credentials.ring()
+        if resealed := await reseal(store, ring):
+            log.info("secrets sealed with the first key", count=resealed)
         control = ControlOptions(
             service_cidr=config.service_cidr,
             advertise_address=place.advertise_address,
@@ -78,7 +82,9 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             unreachable_s=config.unreachable_toleration_s,
         )
         registry = await stack.enter_async_context(
-            StoreRegistry(store, clock=clock, rng=random.SystemRandom(), options=control)
+            StoreRegistry(
+                SealedStore(store, ring), clock=clock, rng=random.SystemRandom(), options=control
+            )
         )
         client = LocalClient(registry, User(name="system:apiserver", groups=MASTERS), clock)
         stack.push_async_callback(client.close)

@@ -8,6 +8,7 @@ they must name have changed. Layout:
     server/tls/admin.{crt,key}                   system:masters, for the admin kubeconfig
     server/tls/kubelet-client.{crt,key}          the API server, when it calls a node
     server/tls/service-account.key               signs service-account tokens
+    server/tls/encryption.keys                   seals Secrets in the database
     server/token                                 joins nodes, and opens nothing else
     agent/tls/{client,serving}.{crt,key}         the node: as client, and its own HTTPS API
 """
@@ -22,13 +23,14 @@ from cryptography import x509
 
 from appliance.control.joining.certificates import Authorities
 from appliance.kit.atomicfile import write_atomic
+from appliance.kit.keyring import Ring, new_key, read_keys, write_keys
 from appliance.kit.pki import KeyPair, Subject, issue, new_ca, new_key_pem
 
 _RENEW_BEFORE = timedelta(days=90)
 _PUBLIC_MODE = 0o644
 _AUTHORITIES = (
     *("server-ca.crt", "server-ca.key", "client-ca.crt", "client-ca.key"),
-    "service-account.key",
+    *("service-account.key", "encryption.keys"),
 )
 
 
@@ -49,6 +51,7 @@ class Credentials:
         self.tls = data / "server" / "tls"
         self.agent_tls = data / "agent" / "tls"
         self.token_path = data / "server" / "token"
+        self.encryption_keys = self.tls / "encryption.keys"
 
     def ensure_token(self, given: str = "") -> None:
         """Keep the token that was given; draw one if there is none."""
@@ -62,6 +65,8 @@ class Credentials:
         key_path = self.tls / "service-account.key"
         if not key_path.exists():
             write_atomic(key_path, new_key_pem())
+        if not self.encryption_keys.exists():
+            write_atomic(self.encryption_keys, write_keys([new_key("key-1")]))
         self.ensure_token()
 
     def authority_files(self) -> dict[str, bytes]:
@@ -129,6 +134,18 @@ class Credentials:
     def service_account_key(self) -> bytes:
         """The key that signs tokens of service accounts."""
         return (self.tls / "service-account.key").read_bytes()
+
+    def ring(self) -> Ring:
+        """The keys that Secrets are sealed with in the database.
+
+        Raises:
+            ValueError: the file was edited and is broken.
+        """
+        path = self.encryption_keys
+        try:
+            return Ring(read_keys(path.read_text()))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}; put back the file from a backup") from error
 
     def authorities(self) -> Authorities:
         """The CAs with their keys, for nodes that join."""
