@@ -50,6 +50,11 @@ class SealedStore(Store):
         self._inner = inner
         self._ring = ring
 
+    @property
+    @override
+    def shared(self) -> bool:
+        return self._inner.shared
+
     @override
     async def range(self, request: Range) -> RangeResult:
         found = await self._inner.range(request)
