@@ -8,9 +8,9 @@ and says so, instead of losing the whole kind.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 
 import structlog
+from msgspec.structs import replace
 from typing_extensions import override
 
 from appliance.kit.keyring import CannotOpen, Ring
