@@ -4,9 +4,11 @@ PY = $(VENV)/bin/python
 RUNTIME ?= auto
 DATA_DIR ?= /var/lib/appliance
 GOLDEN ?= ../shared/golden
+OPERATIONS ?= 100000
+SEED ?= 1
 export RUNTIME DATA_DIR
 
-.PHONY: help setup install dist up down test lint fmt e2e bench bench-store golden nix-check image test-image
+.PHONY: help setup install dist up down test lint fmt e2e bench bench-store compare-store prove-store golden nix-check image test-image
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -37,6 +39,11 @@ bench: setup  ## side-by-side figures, one command each under bench/
 	@for one in bench/*.py; do echo "== $$one"; PYTHONPATH=. $(PY) $$one || exit 1; done
 bench-store: setup  ## etcd and our store side by side on one disk (needs etcd; BENCH="--full --json f.json")
 	@$(PY) -m bench.etcd $(BENCH)
+compare-store: setup  ## 100,000 random operations on our store and a real etcd (OPERATIONS=, SEED=)
+	ETCD_OPERATIONS=$(OPERATIONS) ETCD_SEED=$(SEED) $(VENV)/bin/pytest -s --timeout 0 tests/conform/test_etcd_differential.py
+prove-store: setup  ## 200 kills, 50 power cuts, 20,000 concurrent calls: nothing lost, one order (minutes)
+	KILLS=200 POWER_CUTS=50 LINEAR_CALLS=20000 $(VENV)/bin/pytest -s --timeout 0 \
+	  tests/model/test_store_kills.py tests/model/test_power_cuts.py tests/model/test_linearizable.py
 golden: setup  ## replay recorded requests (GOLDEN=<folder with compare.py>) and compare the answers
 	@GOLDEN=$(GOLDEN) scripts/golden
 nix-check:  ## parse and check flake.nix with Debian's nix against a stand-in for nixpkgs; no network

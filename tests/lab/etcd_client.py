@@ -32,6 +32,7 @@ class EtcdClient:
         self._answers = Answers()
         self._next = 1
         self._news = asyncio.Condition()
+        self._over = asyncio.Event()
 
     async def call(self, path: str, message: Message, answer: type[M], **more: str) -> Ended:
         """A unary call, however it ends; `more` is sent as metadata."""
@@ -57,6 +58,10 @@ class EtcdClient:
             part = h2client.data(stream_id, body[place : place + 16_384], end=end and last)
             self._writer.write(part)
 
+    def reset(self, stream_id: int) -> None:
+        """Give a stream up."""
+        self._writer.write(frames.rst_stream(stream_id, frames.Code.CANCEL))
+
     async def received(self, stream_id: int, wanted: int) -> list[bytes]:
         """The messages of a stream, once there are so many."""
         async with self._news:
@@ -65,11 +70,22 @@ class EtcdClient:
 
     async def read_forever(self) -> None:
         """Take what comes, answer pings, keep windows open."""
-        while data := await self._reader.read(1 << 16):
+        while data := await self._read():
             async with self._news:
                 for one in self._answers.take(data):
                     self._react(one)
                 self._news.notify_all()
+        self._over.set()
+
+    async def _read(self) -> bytes:
+        try:
+            return await self._reader.read(1 << 16)
+        except ConnectionResetError:  # by a server that was killed
+            return b""
+
+    async def over(self) -> None:
+        """Wait until the server has closed the connection and all it sent has been read."""
+        await self._over.wait()
 
     def _react(self, one: h2client.Frame) -> None:
         if one.kind == frames.SETTINGS and not one.flags & frames.ACK:

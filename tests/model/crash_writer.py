@@ -1,6 +1,6 @@
 """A writer that never stops: run by `test_store_crash`, which kills it.
 
-usage: crash_writer.py FILE ROUND. Prints one line per acknowledged write, `key revision`.
+usage: crash_writer.py FILE ROUND [CLIENTS]. Prints one line per acknowledged write, `key revision`.
 """
 
 import asyncio
@@ -12,10 +12,8 @@ from appliance.store import ops
 from appliance.store.options import StoreOptions
 from appliance.store.sql.store import SqlStore
 
-CLIENTS = 8
 
-
-async def main(path: Path, turn: str) -> None:
+async def main(path: Path, turn: str, clients: int) -> None:
     options = StoreOptions(
         compact_step=20, ephemeral_prefixes=(b"e/",), reserve_revisions=50, checkpoint_bytes=65_536
     )
@@ -36,8 +34,8 @@ async def main(path: Path, turn: str) -> None:
 
     sys.stdout.write("ready 0\n")
     sys.stdout.flush()
-    await asyncio.gather(*(client(number) for number in range(CLIENTS)))
+    await asyncio.gather(*(client(number) for number in range(clients)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) if sys.argv[3:] else 8))
