@@ -16,6 +16,7 @@ from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.control.controllers.accounts import Accounts
 from appliance.control.controllers.clusterroles import ClusterRoles
+from appliance.control.controllers.daemonsets import DaemonSets
 from appliance.control.controllers.deployments import Deployments
 from appliance.control.controllers.endpoints import EndpointsController
 from appliance.control.controllers.endpointslices import EndpointSliceController
@@ -79,6 +80,7 @@ def build(
         Deployments(
             client, informers, clock=clock, recorder=recorder.named("deployment-controller")
         ),
+        DaemonSets(client, informers, clock=clock, recorder=recorder.named("daemonset-controller")),
         EndpointsController(client, informers),
         EndpointSliceController(client, informers),
         EndpointMirroring(client, informers),
