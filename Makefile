@@ -8,7 +8,7 @@ OPERATIONS ?= 100000
 SEED ?= 1
 export RUNTIME DATA_DIR
 
-.PHONY: help setup install dist up down test lint fmt e2e bench bench-store compare-store prove-store golden nix-check image test-image
+.PHONY: help setup install dist up down test lint fmt e2e bench bench-store conformance-store compare-store prove-store golden nix-check image test-image
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -44,6 +44,8 @@ compare-store: setup  ## 100,000 random operations on our store and a real etcd 
 prove-store: setup  ## 200 kills, 50 power cuts, 20,000 concurrent calls: nothing lost, one order (minutes)
 	KILLS=200 POWER_CUTS=50 LINEAR_CALLS=20000 $(VENV)/bin/pytest -s --timeout 0 \
 	  tests/model/test_store_kills.py tests/model/test_power_cuts.py tests/model/test_linearizable.py
+conformance-store: setup  ## outside suites for etcd clients on our store (SUITES=<folder with the clones>)
+	@$(PY) -m tests.conform.suites $(SUITES)
 golden: setup  ## replay recorded requests (GOLDEN=<folder with compare.py>) and compare the answers
 	@GOLDEN=$(GOLDEN) scripts/golden
 nix-check:  ## parse and check flake.nix with Debian's nix against a stand-in for nixpkgs; no network

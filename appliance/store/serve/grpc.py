@@ -27,6 +27,7 @@ from appliance.store.serve.framing import framed, timeout_s
 from appliance.store.serve.hpack import Header
 from appliance.store.serve.http2 import Connection
 from appliance.store.serve.http2_events import Data, Drained, Event, Opened, Reset
+from appliance.store.serve.keepalive import Heartbeat
 from appliance.store.serve.status import Refused, Status, refusal, trailers
 
 log = structlog.get_logger(__name__)
@@ -68,10 +69,11 @@ class GrpcConnection(asyncio.Protocol):
     ) -> None:
         self._options = options
         self._gone = gone
-        self._http2 = Connection()
         self._calls: dict[int, Call] = {}
         self._routes: dict[tuple[Header, ...], _Route] = {}
         self._loop = asyncio.get_running_loop()
+        self._http2 = Connection(self._loop.time)
+        self._heartbeat = Heartbeat(self._ping, self._vanished)
         self._transport: asyncio.Transport | None = None
         self._flushing = False
         self._peer = ""
@@ -91,6 +93,7 @@ class GrpcConnection(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        self._heartbeat.heard = True
         try:
             events = self._http2.receive(data)
         except ConnectionFault as fault:
@@ -113,6 +116,7 @@ class GrpcConnection(asyncio.Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._heartbeat.stop()
         for call in list(self._calls.values()):
             call.abandon()
         self._calls.clear()
@@ -147,6 +151,15 @@ class GrpcConnection(asyncio.Protocol):
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self.flush)
+
+    def _ping(self) -> None:
+        self._http2.ping()
+        self.flush()
+
+    def _vanished(self) -> None:
+        """Nobody answers: what is queued can go nowhere."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _break_off(self, fault: ConnectionFault) -> None:
         log.info("client broke HTTP/2", peer=self._peer, why=str(fault), code=fault.code.name)

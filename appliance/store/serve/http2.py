@@ -10,12 +10,14 @@ Source: RFC 9113.
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.store.serve import frames, hpack
 from appliance.store.serve.frames import Code, ConnectionFault, frame
 from appliance.store.serve.hpack import Header
 from appliance.store.serve.http2_events import Data, Drained, Event, Opened, Reset
+from appliance.store.serve.keepalive import PingLimit
 from appliance.store.serve.outflow import Outflow, Outgoing
 
 STREAM_WINDOW = 1 << 20
@@ -39,7 +41,8 @@ class _Stream(Outgoing):
 class Connection:
     """One connection's state."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._pings = PingLimit(now)
         self._outflow = Outflow()
         self._out = self._outflow.control
         self._in = b""
@@ -118,6 +121,7 @@ class Connection:
         stream = self._streams.get(stream_id)
         if stream is None:
             return
+        self._pings.forgive()
         if end:
             self._outflow.end(stream, block)
             self._settle()
@@ -128,6 +132,7 @@ class Connection:
         """The whole answer at once."""
         stream = self._streams.get(stream_id)
         if stream is not None:
+            self._pings.forgive()
             self._outflow.answer(stream, head, data, trailers)
             self._settle()
 
@@ -136,6 +141,7 @@ class Connection:
         stream = self._streams.get(stream_id)
         if stream is None:
             return 0
+        self._pings.forgive()
         self._outflow.queue(stream, data)
         return stream.queued_bytes
 
@@ -167,6 +173,10 @@ class Connection:
             self._out += frames.window_update(stream_id, stream.taken)
             stream.room += stream.taken
             stream.taken = 0
+
+    def ping(self) -> None:
+        """Ask whether the peer is there; any answer will do."""
+        self._out += frame(frames.PING, 0, 0, bytes(8))
 
     def leave(self) -> None:
         """Take no further streams; those that are open go on."""
@@ -339,6 +349,7 @@ class Connection:
         if stream_id or len(payload) != 8:
             raise ConnectionFault(Code.FRAME_SIZE_ERROR, "a ping has 8 bytes")
         if not flags & frames.ACK:
+            self._pings.check(active=bool(self._streams))
             self._out += frame(frames.PING, frames.ACK, 0, payload)
 
     def _window_update(self, flags: int, stream_id: int, payload: bytes) -> None:

@@ -35,6 +35,7 @@ from appliance.store.serve.locks import ElectionService, LockService
 from appliance.store.serve.maintenance import MaintenanceService
 from appliance.store.serve.parts import Parts
 from appliance.store.serve.quota import Quota
+from appliance.store.serve.rangestream import RangeStreamService
 from appliance.store.serve.v2.pages import V2Pages
 from appliance.store.serve.watch import WatchService
 
@@ -66,6 +67,7 @@ def all_methods(parts: Parts) -> Methods:
     guard, clock = parts.guard, parts.clock
     return {
         **KvService(store, identity, quota).methods(),
+        **RangeStreamService(store, identity).methods(),
         **WatchService(store, identity, guard, clock).methods(),
         **LeaseService(store, identity, quota).methods(),
         **ClusterService(identity).methods(),

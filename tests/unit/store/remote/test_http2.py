@@ -24,7 +24,7 @@ class Pair:
     """Both halves; what one says the other hears."""
 
     def __init__(self) -> None:
-        self.client, self.server = ClientConnection(), Connection()
+        self.client, self.server = ClientConnection(), Connection(lambda: 0.0)
         self.exchange()
 
     def exchange(self) -> tuple[list[object], list[object]]:

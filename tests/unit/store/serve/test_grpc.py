@@ -42,10 +42,10 @@ async def test_calls_of_one_turn_are_answered_in_one_write(client: Client) -> No
 
 
 async def test_what_is_not_there(client: Client) -> None:
-    code, text = await client.refused("/etcdserverpb.KV/RangeStream", pb.RangeRequest(key=b"a"))
+    code, text = await client.refused("/etcdserverpb.KV/Remember", pb.RangeRequest(key=b"a"))
     assert (code, text) == (
         UNIMPLEMENTED,
-        "unknown method RangeStream for service etcdserverpb.KV",
+        "unknown method Remember for service etcdserverpb.KV",
     )
     code, text = await client.refused("/no.Such/Thing", pb.RangeRequest())
     assert (code, text) == (UNIMPLEMENTED, "unknown service no.Such")
