@@ -150,7 +150,7 @@ async def test_labels_annotations_and_images_are_set(kubectl: Kubectl) -> None:
     await kubectl("annotate", "pod", "web", "note=x")
     await kubectl("set", "image", "pod/web", "main=nginx:2")
     pod = await read(kubectl, "get", "pod", "web")
-    assert pod["metadata"]["labels"] == {"colour": "blue"}
+    assert pod["metadata"]["labels"] == {"colour": "blue", "tier": "front"}
     assert pod["metadata"]["annotations"]["note"] == "x"
     assert pod["spec"]["containers"][0]["image"] == "nginx:2"
 
