@@ -11,6 +11,7 @@ from appliance.client.election import Election
 from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.config.schema import Config
+from appliance.control.controllers.apiservice import Ensure
 from appliance.control.controllers.table import ControllerOptions, build, runners
 from appliance.control.controllers.tokensecrets import Sign
 from appliance.control.http.health import Check
@@ -18,6 +19,7 @@ from appliance.control.scheduler.loop import Scheduler
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 
+_SSH = 22
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -83,6 +85,7 @@ def make_loops(
     clock: Clock,
     ca_pem: bytes,
     sign_token: Sign,
+    ensure_api_service: Ensure | None = None,
     identity: str = "",
 ) -> Loops:
     """Make what the configuration does not disable; with an identity, one of several masters."""
@@ -91,7 +94,11 @@ def make_loops(
         recorder = EventRecorder(client, component="controller-manager", clock=clock)
         loops.recorders.append(recorder)
         options = ControllerOptions(
-            root_ca_pem=ca_pem.decode(), cluster_cidr=config.cluster_cidr, sign_token=sign_token
+            root_ca_pem=ca_pem.decode(),
+            cluster_cidr=config.cluster_cidr,
+            sign_token=sign_token,
+            host_ports=(_SSH, config.https_listen_port, config.kubelet_port),
+            ensure_api_service=ensure_api_service,
         )
         built = build(client, loops.informers, clock=clock, recorder=recorder, options=options)
         loops.runners = runners(built, clock)

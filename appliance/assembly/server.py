@@ -10,6 +10,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -98,6 +99,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             clock=clock,
             ca_pem=ca_pem,
             sign_token=tokens.tokens.sign_legacy,
+            ensure_api_service=partial(bootstrap, client, control, alone=not store.shared),
             identity=identity,
         )
         nodes = NodeConnections(_node_tls(credentials))

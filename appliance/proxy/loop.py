@@ -4,6 +4,7 @@ Many changes fold into one run: while a table is applied, further changes only m
 run is due. Nothing happens without a change.
 """
 
+import asyncio
 from dataclasses import dataclass
 
 import structlog
@@ -64,6 +65,17 @@ class ProxyLoop:
         await self._services.wait_synced()
         await self._slices.wait_synced()
         self._dirty.poke()
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._follow())
+            both.create_task(self._heal())
+
+    async def _heal(self) -> None:
+        """What others undo is done again."""
+        while True:
+            await self._backend.drifted()
+            self._dirty.poke()
+
+    async def _follow(self) -> None:
         failures = 0
         while True:
             await self._dirty.wait()

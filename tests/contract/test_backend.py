@@ -266,6 +266,35 @@ async def test_nftables_heals_drift_at_the_next_change(lab: Lab, backend: Backen
     assert set(await names(lab, 10)) == {second}
 
 
+@pytest.mark.seed("S13")
+@pytest.mark.parametrize(
+    "how",
+    [
+        "flush ruleset",
+        "flush chain ip appliance_test_services prerouting",
+        "flush map ip appliance_test_services endpoints",
+        "delete table ip appliance_test_services",
+    ],
+)
+async def test_nftables_hears_of_it_when_its_rules_are_taken_away(
+    lab: Lab, backend: Backend, how: str
+) -> None:
+    if not isinstance(backend, NftablesBackend):
+        pytest.skip("there are no rules that could be taken away")
+    only = lab.pod(serve=8080)
+    waiting = asyncio.get_running_loop().create_task(backend.drifted())
+    await backend.apply(table())
+    await backend.apply(table(only))
+    sh("nft", "add", "table", "ip", "somebody_else")
+    sh("nft", "delete", "table", "ip", "somebody_else")
+    await tcp(lab, VIP, PORT)
+    assert not waiting.done(), "our own changes and those of others' tables are no drift"
+    sh("nft", *how.split())
+    await asyncio.wait_for(waiting, 5)
+    await backend.apply(table(only))
+    assert (await tcp(lab, VIP, PORT))[0] == only
+
+
 async def test_nftables_leaves_no_mark_on_what_it_sends_on(lab: Lab, backend: Backend) -> None:
     """A tunnel would take the mark over, and its own packets would be masqueraded by it."""
     if not isinstance(backend, NftablesBackend):

@@ -3,7 +3,7 @@
 Adding a controller is adding its file and a line here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from appliance.client.controller import Controller, Runner
 from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.control.controllers.accounts import Accounts
+from appliance.control.controllers.apiservice import ApiService, Ensure
 from appliance.control.controllers.clusterroles import ClusterRoles
 from appliance.control.controllers.daemonsets import DaemonSets
 from appliance.control.controllers.deployments import Deployments
@@ -22,6 +23,7 @@ from appliance.control.controllers.endpoints import EndpointsController
 from appliance.control.controllers.endpointslices import EndpointSliceController
 from appliance.control.controllers.evictions import Evictions
 from appliance.control.controllers.garbage import GarbageCollector
+from appliance.control.controllers.loadbalancers import LoadBalancers
 from appliance.control.controllers.mirroring import EndpointMirroring
 from appliance.control.controllers.namespace import NamespaceController
 from appliance.control.controllers.nodeipam import NodeIpam
@@ -47,6 +49,10 @@ class ControllerOptions:
     sign_token: Sign | None = None
     """Makes the tokens that lie in Secrets; without it none are made."""
     kinds: Sequence[Kind[Any]] = KINDS
+    host_ports: Collection[int] = ()
+    """Ports of the nodes that no balancer may take."""
+    ensure_api_service: Ensure | None = None
+    """Makes what is missing of the service `kubernetes`; without it nobody looks after that."""
 
 
 def build(
@@ -66,12 +72,16 @@ def build(
     replication = recorder.named("replication-controller")
     nodes = recorder.named("node-controller")
     evictions = recorder.named("taint-eviction-controller")
-    signing: list[Controller] = []
+    given: list[Controller] = []
     if options.sign_token is not None:
         ca_pem, sign = options.root_ca_pem, options.sign_token
-        signing.append(TokenSecrets(client, informers, root_ca_pem=ca_pem, sign=sign))
+        given.append(TokenSecrets(client, informers, root_ca_pem=ca_pem, sign=sign))
+    if options.ensure_api_service is not None:
+        given.append(ApiService(informers, ensure=options.ensure_api_service))
+    balancers = recorder.named("service-controller")
     return [
-        *signing,
+        *given,
+        LoadBalancers(client, informers, recorder=balancers, reserved=options.host_ports),
         ClusterRoles(client, informers),
         Replication(client, informers, clock=clock, recorder=replication),
         ReplicaSets(

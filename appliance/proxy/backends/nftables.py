@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from appliance.kit.nftables import Nft, NftError, NftMissing
+from appliance.kit.nftwatch import NftWatch
 from appliance.proxy.backends.base import BackendFault
 from appliance.proxy.backends.nft_affinity import Stick, forget, read, remember
 from appliance.proxy.backends.nft_elements import Elements, elements
@@ -29,6 +30,8 @@ class NftablesBackend:
     def __init__(self, cluster_id: str) -> None:
         self._table = f"appliance_{cluster_id}_services"
         self._applied: Elements | None = None
+        self._watch: NftWatch | None = None
+        self._changing = asyncio.Lock()
         # One thread: the library's context belongs to the network namespace of its thread.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nftables")
         try:
@@ -39,10 +42,33 @@ class NftablesBackend:
     async def apply(self, table: ServiceTable) -> None:
         """Make the kernel follow the table."""
         wanted = elements(table)
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._apply, wanted)
+        async with self._changing:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._apply, wanted)
+            if self._watch is not None:
+                self._watch.drain()  # our own changes are no news
+
+    async def drifted(self) -> None:
+        """Wait until somebody takes rules of ours away, as `nft flush ruleset` does."""
+        if self._watch is None:
+            try:
+                self._watch = NftWatch(self._table)
+            except OSError as refused:
+                log.warning("lost service rules will not be noticed", why=str(refused))
+                await asyncio.Event().wait()
+                return
+        lost = False
+        while not lost:
+            await self._watch.heard()
+            async with self._changing:  # what we change ourselves has been drained by then
+                lost = self._watch.drain()
+        log.warning("somebody took service rules away; they are loaded anew", table=self._table)
+        self._applied = None
 
     async def clean_up(self) -> None:
         """Delete our table."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
         name = self._table
         text = f"table ip {name}\ndelete table ip {name}"
         await asyncio.get_running_loop().run_in_executor(self._thread, self._run, text)

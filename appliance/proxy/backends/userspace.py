@@ -60,6 +60,10 @@ class UserspaceBackend:
             elif endpoints:
                 await self._listen(front, Balancer(endpoints, port.affinity_s))
 
+    async def drifted(self) -> None:
+        """Never: nobody else can close our sockets."""
+        await asyncio.Event().wait()
+
     async def clean_up(self) -> None:
         """Close all listeners and take the route back."""
         for front in tuple(self._open):

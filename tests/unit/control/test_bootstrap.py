@@ -1,6 +1,7 @@
 """The first objects of a cluster."""
 
 import random
+from functools import partial
 
 import pytest
 
@@ -9,12 +10,14 @@ from appliance.api.kinds.core.namespace import NAMESPACE
 from appliance.api.kinds.core.service import SERVICE
 from appliance.api.kinds.discovery.endpointslice import ENDPOINT_SLICE
 from appliance.control.bootstrap import bootstrap
+from appliance.control.controllers.apiservice import ApiService
 from appliance.control.local import LocalClient
 from appliance.control.options import ControlOptions
 from appliance.control.registry.base import User
 from appliance.control.registry.registry import StoreRegistry
 from appliance.kit.clock import FakeClock
 from appliance.store.memory import MemoryStore
+from tests.unit.control.cluster import Cluster
 
 
 @pytest.mark.seed("S18")
@@ -42,3 +45,17 @@ async def test_a_second_start_changes_only_what_has_moved() -> None:
         assert slice_.endpoints[0].addresses == ["192.0.2.2"]
         await client.close()
     await store.close()
+
+
+@pytest.mark.seed("S18")
+async def test_the_service_of_the_api_comes_back_when_it_is_deleted(plane: Cluster) -> None:
+    options = ControlOptions(advertise_address="192.0.2.1")
+    ensure = partial(bootstrap, plane.client, options)
+    await ensure()
+    await plane.start(ApiService(plane.informers, ensure=ensure))
+    for kind in (SERVICE, ENDPOINTS, ENDPOINT_SLICE):
+        await plane.delete(kind, "kubernetes")
+        assert "kubernetes" in await plane.names(kind)
+    service = await plane.client.get(SERVICE, "kubernetes", "default")
+    assert service.metadata.labels == {"component": "apiserver", "provider": "kubernetes"}
+    assert (service.spec.clusterIP, service.spec.selector) == ("10.43.0.1", {})

@@ -1,5 +1,7 @@
 """The proxy's loop: the first change at once, a storm of changes in few runs, nothing at rest."""
 
+import asyncio
+
 import msgspec
 
 from appliance.api.kinds.core.service import SERVICE, Service
@@ -13,9 +15,14 @@ class Recorded:
 
     def __init__(self) -> None:
         self.ports: list[int] = []
+        self.undone = asyncio.Event()
 
     async def apply(self, table: ServiceTable) -> None:
         self.ports.append(len(table.ports))
+
+    async def drifted(self) -> None:
+        await self.undone.wait()
+        self.undone.clear()
 
     async def clean_up(self) -> None:
         self.ports.clear()
@@ -37,6 +44,9 @@ async def test_a_storm_of_changes_is_folded_and_none_is_lost() -> None:
         assert backend.ports == [0, 20]
         await plane.advance(3600)
         assert backend.ports == [0, 20]
+        backend.undone.set()
+        await plane.settle()
+        assert backend.ports == [0, 20, 20], "what somebody else undid is done again"
 
 
 def service(name: str) -> Service:
