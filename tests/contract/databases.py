@@ -74,6 +74,11 @@ class EtcdMember:
     def wait(self) -> None:
         wait_until(self._serves, self._log)
 
+    def freeze(self) -> None:
+        """Stop without closing anything; `kill` ends it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()

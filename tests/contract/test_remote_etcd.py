@@ -60,6 +60,19 @@ async def test_another_member_is_used_when_one_ends(tmp_path: Path) -> None:
         await store.close()
 
 
+async def test_a_member_that_is_silent_is_left(tmp_path: Path) -> None:
+    """As a host that hangs: it takes connections and answers nothing."""
+    with etcd_cluster(tmp_path) as members:
+        store = await open_store(*members)
+        watcher = store.watch(EVERYTHING)
+        await ops.put(store, b"a", b"1")
+        members[0].freeze()
+        assert await ops.get(store, b"a") is not None, "a read finds another member by itself"
+        last = await put_when_possible(store, b"b")
+        assert (await revisions(watcher, last))[-1] == last
+        await store.close()
+
+
 async def test_a_watch_goes_on_without_a_gap_after_a_restart(tmp_path: Path) -> None:
     with etcd(tmp_path / "etcd") as member:
         store, other = await open_store(member), await open_store(member)

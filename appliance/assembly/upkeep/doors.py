@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from appliance.config.datastore import SqliteFile, parse_endpoint
 from appliance.config.schema import Config
 from appliance.config.urls import listen_urls
 from appliance.kit.clock import Clock
@@ -31,8 +32,18 @@ class UpkeepFault(Exception):
 
 
 def store_file(config: Config) -> Path:
-    """The store's file, alone or not."""
-    return config.data / "server" / "db" / "state.db"
+    """The store's file, alone or not.
+
+    Raises:
+        UpkeepFault: the server keeps its state elsewhere.
+    """
+    endpoint = parse_endpoint(config.datastore_endpoint)
+    if not isinstance(endpoint, SqliteFile):
+        raise UpkeepFault(
+            "this server keeps its state in a database of its own: use that database's tools"
+            " (docs/datastores.md)"
+        )
+    return endpoint.path or config.data / "server" / "db" / "state.db"
 
 
 @contextmanager

@@ -49,7 +49,7 @@ class Feed:
         self._kept = kept_revisions
         self._revisions: list[int] = []
         self._changes: list[list[Event]] = []
-        self._floor = 2
+        self._floor = 1
         """The first revision whose changes are all in memory."""
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
@@ -74,7 +74,7 @@ class Feed:
     def begin(self, head: int) -> None:
         """Follow from some way before the newest revision on, so that watches may begin there."""
         self.revision = max(1, head - self._kept // 2)
-        self._floor = self.revision + 1
+        self._floor = self.revision + 1 if self.revision > 1 else 1  # nothing came before
 
     def compacted(self, revision: int) -> None:
         """History before `revision` is gone."""

@@ -20,6 +20,7 @@ from appliance.store.serve.wire import Message
 Answer = TypeVar("Answer", bound=Message)
 
 _PAUSE = Backoff(base_s=0.05, maximum_s=1.0)
+_READ_SHARE = 0.3
 _TRY_AGAIN = {Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED}
 
 
@@ -65,12 +66,14 @@ class Rpc:
 
     async def _call(self, path: str, request: bytes, *, safe: bool) -> bytes:
         failures, why = 0, "no member answered"
+        # A read that a member keeps waiting is asked of the next one while there is time.
+        patience_s = self._within_s * (_READ_SHARE if safe else 1.0)
         try:
             # The member may be alive and yet silent, so the whole of it has a bound.
             async with asyncio.timeout(self._within_s):
                 while True:
                     try:
-                        return await self._once(path, request)
+                        return await self._once(path, request, patience_s)
                     except _Again as again:
                         if not (safe or again.untouched):
                             raise errors.Unavailable(again.why) from again
@@ -81,7 +84,7 @@ class Rpc:
             text = f"etcd did not answer in {self._within_s:g} s: {why}"
             raise errors.Unavailable(text) from None
 
-    async def _once(self, path: str, request: bytes) -> bytes:
+    async def _once(self, path: str, request: bytes, patience_s: float) -> bytes:
         try:
             channel = await self._endpoints.channel()
         except errors.Unavailable as error:
@@ -92,7 +95,11 @@ class Rpc:
             raise _Again(str(lost), untouched=True) from lost
         try:
             call.send(request, end=True)
-            return await anext(call)
+            async with asyncio.timeout(patience_s):
+                return await anext(call)
+        except TimeoutError:
+            self._endpoints.leave(channel)
+            raise _Again(f"{channel.authority} is silent", untouched=False) from None
         except Lost as lost:
             raise _Again(str(lost), untouched=lost.untouched) from lost
         except Refused as refused:

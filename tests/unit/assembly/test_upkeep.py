@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from appliance.assembly.store import etcd_face
-from appliance.assembly.upkeep.doors import store_file
+from appliance.assembly.upkeep.doors import UpkeepFault, store_file
 from appliance.assembly.upkeep.names import NameFault, span_of
 from appliance.cli.main import main
 from appliance.config.schema import Config
@@ -190,3 +190,11 @@ def test_names(named: str, span: tuple[bytes, bytes]) -> None:
 def test_names_of_nothing(named: str) -> None:
     with pytest.raises(NameFault, match="names nothing"):
         span_of(named)
+
+
+def test_a_file_is_not_read_where_a_database_is_in_use(tmp_path: Path) -> None:
+    config = Config(role="server", data_dir=str(tmp_path), datastore_endpoint="postgres://h/db")
+    with pytest.raises(UpkeepFault, match="database's tools"):
+        store_file(config)
+    config = Config(role="server", datastore_endpoint=f"sqlite://{tmp_path}/other.db")
+    assert store_file(config) == tmp_path / "other.db"
