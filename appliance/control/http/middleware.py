@@ -11,11 +11,12 @@ from typing import Any
 
 import structlog
 
-from appliance.api.errors import ApiError, Details, TooManyRequests
+from appliance.api.errors import ApiError, TooManyRequests
 from appliance.control.access.attributes import Attributes, Authorizer, forbidden
 from appliance.control.access.authn import ANONYMOUS, Authenticator
 from appliance.control.access.impersonation import impersonated, read_wish
 from appliance.control.http.exchange import Exchange, Receive, Scope, Send, serve
+from appliance.control.http.fairness import Fairness
 from appliance.control.http.metrics import Metrics
 from appliance.control.http.params import parse_params
 from appliance.control.http.target import parse_target
@@ -26,9 +27,6 @@ log = structlog.get_logger(__name__)
 
 EXCHANGE = "appliance.exchange"
 Handle = Callable[[Exchange], Awaitable[None]]
-IN_FLIGHT_MAX = 400
-"""Requests for resources that are worked on at once, as upstream's default for reads. Each may
-hold a body of 3 MiB."""
 _SLOW_S = 1.0  # a request that takes longer, streams aside, is worth a line in the log
 
 
@@ -137,27 +135,28 @@ class Guard:
 
 
 class Limit:
-    """Refuses what is too much at once, so that those under way get done; streams don't count."""
+    """Lets so many requests in at once as can be worked on, fairly; streams don't count."""
 
-    def __init__(self, app: Any, *, in_flight_max: int = IN_FLIGHT_MAX) -> None:
+    def __init__(self, app: Any, *, fairness: Fairness | None = None) -> None:
         self._app = app
-        self._free = in_flight_max
+        self._fairness = fairness or Fairness()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or pass on."""
+        """Refuse, or pass on when it is one's turn."""
         exchange: Exchange = scope[EXCHANGE]
         if exchange.target.streams or not exchange.target.resource:
             await self._app(scope, receive, send)
             return
-        if self._free <= 0:
-            message = "Too many requests, please try again later."
-            await exchange.fail(TooManyRequests(message, Details(retry_after_s=1)))
+        level, flow = self._fairness.level_of(exchange.user), exchange.user.name
+        try:
+            await level.take(flow)
+        except TooManyRequests as error:
+            await exchange.fail(error)
             return
-        self._free -= 1
         try:
             await self._app(scope, receive, send)
         finally:
-            self._free += 1
+            level.leave(flow)
 
 
 class Endpoint:

@@ -10,6 +10,7 @@ import pytest
 from appliance.control.access.authn import ANONYMOUS
 from appliance.control.http import server as server_module
 from appliance.control.http.exchange import Exchange
+from appliance.control.http.fairness import Fairness, Shares
 from appliance.control.http.middleware import EXCHANGE, Limit
 from appliance.control.http.server import HEAD_LIMIT_BYTES
 from appliance.control.http.target import parse_target
@@ -44,7 +45,8 @@ async def test_more_at_once_than_the_limit_is_told_to_come_back() -> None:
     async def slow(_scope: Any, _receive: Any, _send: Any) -> None:
         await done.wait()
 
-    limit = Limit(slow, in_flight_max=1)
+    one = Shares(seats=1, per_flow=1, waiting=0)
+    limit = Limit(slow, fairness=Fairness(others=one))
     async with asyncio.TaskGroup() as group:
         first = group.create_task(Call("/api/v1/pods").through(limit))
         await asyncio.sleep(0)
