@@ -18,16 +18,19 @@ from pathlib import Path
 
 from appliance.client.kubeconfig import Access, write_kubeconfig
 from appliance.control.access.authn import CertificatesAndTokens, StaticToken
+from appliance.control.access.tokens.accounts import AccountTokens
+from appliance.control.access.tokens.requests import TokenMaker
 from appliance.control.bootstrap import bootstrap
 from appliance.control.http.app import Parts, build_app
 from appliance.control.http.server import ApiServer
 from appliance.control.http.streams import NodeConnections
+from appliance.control.http.tokens import TokenDoor
 from appliance.control.local import LocalClient
 from appliance.control.options import ControlOptions
 from appliance.control.registry.base import User
 from appliance.control.registry.registry import StoreRegistry
 from appliance.kit.clock import SystemClock
-from appliance.kit.pki import KeyPair, Subject, issue, new_ca
+from appliance.kit.pki import KeyPair, Subject, issue, new_ca, new_key_pem
 from appliance.store.memory import MemoryStore
 
 TOKEN = "t0ken"
@@ -44,6 +47,7 @@ class Live:
     access: Access
     kubeconfig: Path
     ca: KeyPair
+    tokens: AccountTokens
 
     def access_of(self, user: str, *groups: str) -> Access:
         """Credentials of somebody else, signed by the same CA."""
@@ -80,10 +84,14 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
         await bootstrap(client, options)
         await client.close()
         await store.compact((await store.status()).revision)
-        tokens = [StaticToken(TOKEN, User(name="admin", groups=masters))]
+        static = [StaticToken(TOKEN, User(name="admin", groups=masters))]
+        tokens = AccountTokens(new_key_pem(), registry.lookup, clock)
+        rng = random.SystemRandom()
+        maker = TokenMaker(tokens, registry.lookup, clock=clock, rng=rng)
         parts = Parts(
             registry=registry,
-            authenticator=CertificatesAndTokens(tokens),
+            authenticator=CertificatesAndTokens(static, tokens),
+            tokens=TokenDoor(tokens=tokens, maker=maker, clock=clock),
             clock=clock,
             nodes=nodes,
         )
@@ -105,7 +113,7 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
         path = folder / "admin.kubeconfig"
         write_kubeconfig(path, access)
         try:
-            yield Live(server, registry, access, path, ca)
+            yield Live(server, registry, access, path, ca, tokens)
         finally:
             await server.stop()
             await nodes.aclose()

@@ -87,9 +87,6 @@ _NODE_RULES: dict[tuple[str, str], frozenset[str]] = {
     ("", "nodes"): READ | {"create", "patch", "update"},
     ("", "nodes/status"): frozenset({"get", "patch", "update"}),
     ("coordination.k8s.io", "leases"): frozenset({"get", "create", "patch", "update", "delete"}),
-    ("authentication.k8s.io", "tokenreviews"): frozenset({"create"}),
-    ("authorization.k8s.io", "subjectaccessreviews"): frozenset({"create"}),
-    ("authorization.k8s.io", "localsubjectaccessreviews"): frozenset({"create"}),
     ("node.k8s.io", "runtimeclasses"): READ,
 }
 # Of these it may read what its pods name, one by one: a list would show the others'. Its pods
