@@ -52,6 +52,11 @@ class StoreOptions:
     compact_step: int = 200
     """Keys looked at, or rows deleted, between two yields of a compaction."""
 
+    reserve_bytes: int = 24 << 20
+    """Disk kept free for deletes and compactions when all else is full; 0: none.
+
+    More than the log can hold when its move into the file finds no room: see `checkpoint_bytes`."""
+
     checkpoint_bytes: int = 4 << 20
     """Bytes written before an idle moment is used to move the WAL into the database."""
 

@@ -15,7 +15,11 @@ from appliance.store.sql.store import SqlStore
 
 async def main(path: Path, turn: str, clients: int) -> None:
     options = StoreOptions(
-        compact_step=20, ephemeral_prefixes=(b"e/",), reserve_revisions=50, checkpoint_bytes=65_536
+        compact_step=20,
+        ephemeral_prefixes=(b"e/",),
+        reserve_revisions=50,
+        checkpoint_bytes=65_536,
+        reserve_bytes=2 << 20,
     )
     store = await SqlStore.open(path, options, SystemClock())
 

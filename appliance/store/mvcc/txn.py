@@ -112,6 +112,14 @@ def check(request: Txn, options: StoreOptions) -> None:
         raise TooLarge
 
 
+def adds(request: Txn) -> bool:
+    """Whether a branch may add something."""
+    return any(
+        isinstance(op, Put) or (isinstance(op, Txn) and adds(op))
+        for op in (*request.success, *request.failure)
+    )
+
+
 def decide(request: Txn, state: State) -> Branch:
     """Choose the branches and make sure that they can be carried out.
 

@@ -127,10 +127,16 @@ class Checkpointer:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, finish: Callable[[], None], options: StoreOptions
+        self,
+        connection: sqlite3.Connection,
+        options: StoreOptions,
+        *,
+        finish: Callable[[], None],
+        full: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._finish = finish
+        self._full = full
         self._bound_bytes = options.checkpoint_bytes
         self._written_bytes = 0
         self._thread = ThreadPoolExecutor(1, "store-checkpoint")
@@ -151,5 +157,5 @@ class Checkpointer:
         self._thread.shutdown()
 
     def _run(self) -> None:
-        checkpoint(self._connection)
+        checkpoint(self._connection, self._full)
         self._finish()

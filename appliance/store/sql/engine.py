@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from appliance.store.errors import InUse, Unusable
 from appliance.store.sql import tables
+from appliance.store.sql.space import Space
 
 APPLICATION_ID = 0x61706C73  # "apls": tells our files from other SQLite databases
 SCHEMA_VERSION = 1
@@ -27,10 +28,12 @@ _AUTOCHECKPOINT_PAGES = 16_384  # 64 MiB: only a backstop, `Checkpointer` comes 
 class Database:
     """One store file, locked for this process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reserve_bytes: int = 0) -> None:
         self.path = path
         self._connections: list[PoolProxiedConnection] = []
         self._lock = _lock(path)
+        self.space = Space(path, reserve_bytes)
+        self.space.prepare()
         self._engine: Engine = create_engine(
             f"sqlite:///{path}",
             poolclass=NullPool,

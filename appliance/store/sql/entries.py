@@ -24,6 +24,7 @@ Done = Callable[[TxnResult | StoreError], None]
 """Told how a transaction ended."""
 
 _ROW_BYTES = 64  # around a value
+_CHANGE_BYTES = 512  # of the log for a row that is changed or deleted; neighbours share pages
 
 
 class Entry:
@@ -34,7 +35,7 @@ class Entry:
     def __init__(self, rows: list[Row], statements: list[Statement]) -> None:
         self.rows = rows
         self.statements = statements
-        self.size_bytes = 0
+        self.size_bytes = sum(len(some) for _, some in statements) * _CHANGE_BYTES
         for row in rows:
             self.size_bytes += _ROW_BYTES + len(row[-1])
 

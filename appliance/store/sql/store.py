@@ -57,7 +57,7 @@ class SqlStore:
         Raises:
             Unusable: it is damaged, not ours, or in use; the text says what to do.
         """
-        database = Database(path)
+        database = Database(path, options.reserve_bytes)
         try:
             return cls(database, recover(database, options, clock), options, clock)
         except sqlite3.DatabaseError as error:
@@ -79,8 +79,12 @@ class SqlStore:
         self._hub = Hub(self._committed, options)
         self._tasks = Tasks("store", clock)
         self._writer = Writer(database.writer, database.path, options, clock)
-        self._checkpointer = Checkpointer(database.connect(), self._checkpoint_next, options)
-        self._writer.after_group = self._checkpointer.written
+        self._space = database.space
+        self._checkpointer = Checkpointer(
+            database.connect(), options, finish=self._checkpoint_next, full=self._space.full
+        )
+        self._writer.after_group = self._wrote
+        self._writer.full = self._space.full
         retained = Retained(self._keyspace.reader, options, clock)
         retained.begin(database.writer)
         self._compactor = Compactor(
@@ -123,6 +127,8 @@ class SqlStore:
         """
         self._check_open()
         txn.check(request, self._options)
+        if self._space.short and txn.adds(request):
+            self._space.check(self._clock)
         self._apply(request, author, done)
 
     def watch(self, request: WatchRequest) -> Watcher:
@@ -149,6 +155,8 @@ class SqlStore:
     async def lease_grant(self, ttl_s: int, lease_id: int = 0) -> Lease:
         """Make a lease; returns when it is durable."""
         self._check_open()
+        if self._space.short:
+            self._space.check(self._clock)
         now = self._clock.monotonic()
         entry = self._leases.grant(ttl_s, lease_id, now)
         self._expiry.changed()
@@ -323,6 +331,12 @@ class SqlStore:
                 undo()
 
         return back
+
+    def _wrote(self, size_bytes: int, idle: bool) -> None:
+        if self._space.short:
+            self._writer.checkpoint_next = True  # the log must not grow: reuse what it has
+        else:
+            self._checkpointer.written(size_bytes, idle)
 
     def _checkpoint_next(self) -> None:
         self._writer.checkpoint_next = True

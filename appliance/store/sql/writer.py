@@ -65,6 +65,8 @@ class Writer:
         self._idle.set()
         self.after_group: Callable[[int, bool], None] = lambda _bytes, _idle: None
         """Called after each group with the bytes written, and whether nothing waits."""
+        self.full: Callable[[], None] = lambda: None
+        """Called when the disk had no room, by any thread."""
         self.checkpoint_next = False
         """Move the rest of the log into the file after the next commit; any thread may set it."""
 
@@ -150,6 +152,9 @@ class Writer:
         refusal = _refusal(error) or unusable(self._path, error)
         if isinstance(refusal, Unusable):
             self._broken = refusal
+        elif isinstance(refusal, NoSpace):
+            self.full()
+            self.checkpoint_next = True  # with the reserve's room the log can be moved and reused
         log.error("store commit failed", path=str(self._path), error=str(error))
         for entry in reversed(entries):
             entry.failed(refusal)
@@ -176,7 +181,7 @@ class Writer:
         self._typical_s += (took - self._typical_s) / 8
         if self.checkpoint_next:
             self.checkpoint_next = False
-            checkpoint(connection)
+            checkpoint(connection, self.full)
         return None
 
 
@@ -210,7 +215,7 @@ def _insert(connection: sqlite3.Connection, rows: list[Row]) -> None:
 
 def _refusal(error: sqlite3.Error) -> StoreError | None:
     """What to answer if nothing was written for a reason that passes."""
-    if _is(error, sqlite3.SQLITE_FULL):
+    if _is(error, sqlite3.SQLITE_FULL) or _is(error, sqlite3.SQLITE_IOERR_SHMSIZE):
         return NoSpace()
     return TimedOut() if _is(error, sqlite3.SQLITE_BUSY) else None
 
@@ -219,10 +224,19 @@ def _is(error: sqlite3.Error | None, code: int) -> bool:
     return getattr(error, "sqlite_errorcode", None) == code
 
 
-def checkpoint(connection: sqlite3.Connection) -> None:
-    """Move what can be moved of the log into the file, waiting for nobody."""
+def checkpoint(connection: sqlite3.Connection, full: Callable[[], None]) -> None:
+    """Move what can be moved of the log into the file, waiting for nobody.
+
+    `full` is called if the file could not grow, and should make room for a second try.
+    """
     try:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.OperationalError as error:
+            if not _is(error, sqlite3.SQLITE_FULL):
+                raise
+            full()
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     except sqlite3.Error as error:
         # Nothing is lost: the log keeps it all, and SQLite tries by itself at 64 MiB.
         log.warning("checkpoint failed", error=str(error))
