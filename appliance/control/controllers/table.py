@@ -23,6 +23,7 @@ from appliance.control.controllers.endpoints import EndpointsController
 from appliance.control.controllers.endpointslices import EndpointSliceController
 from appliance.control.controllers.evictions import Evictions
 from appliance.control.controllers.garbage import GarbageCollector
+from appliance.control.controllers.jobs import Jobs
 from appliance.control.controllers.loadbalancers import LoadBalancers
 from appliance.control.controllers.mirroring import EndpointMirroring
 from appliance.control.controllers.namespace import NamespaceController
@@ -90,6 +91,7 @@ def build(
         Deployments(
             client, informers, clock=clock, recorder=recorder.named("deployment-controller")
         ),
+        Jobs(client, informers, clock=clock, recorder=recorder.named("job-controller")),
         DaemonSets(client, informers, clock=clock, recorder=recorder.named("daemonset-controller")),
         EndpointsController(client, informers),
         EndpointSliceController(client, informers),
