@@ -16,10 +16,13 @@ from appliance.control.controllers.table import ControllerOptions, build, runner
 from appliance.control.controllers.tokensecrets import Sign
 from appliance.control.http.health import Check
 from appliance.control.scheduler.loop import Scheduler
+from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 
 _SSH = 22
+_ELECT_AGAIN = Backoff(base_s=0.2, maximum_s=2.0)
+"""After an outage of the datastore somebody shall lead again soon."""
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -114,5 +117,6 @@ def make_loops(
             election = Election(
                 client, loops.informers, lease=lease, identity=identity, clock=clock
             )
-            loops.elections.append((election, Runner(election, clock=clock), work))
+            runner = Runner(election, clock=clock, backoff=_ELECT_AGAIN)
+            loops.elections.append((election, runner, work))
     return loops

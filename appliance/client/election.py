@@ -79,7 +79,7 @@ class Election:
                 return Result(again_in_s=left)
         elif self.leading and now - self._renewed_at < RENEW_S:
             return Result(again_in_s=RENEW_S - (now - self._renewed_at))
-        if not await self._take(lease):
+        if not await self._take_in_time(lease, now):
             return Result(again_in_s=float(LEASE_S))  # somebody was faster: their news wakes us
         self._renewed_at = now
         self._lost.clear()
@@ -104,6 +104,16 @@ class Election:
         if self._seen[0] != sign:
             self._seen = (sign, now)
         return self._seen[1] + (lease.spec.leaseDurationSeconds or LEASE_S) - now
+
+    async def _take_in_time(self, lease: Lease | None, now: float) -> bool:
+        """Take the Lease; a leader that gets no answer stops before anybody else may begin."""
+        limit_s = self._renewed_at + LEASE_S - MARGIN_S - now if self.leading else None
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._take(lease)
+        except TimeoutError:
+            self._give_up()
+            raise
 
     async def _take(self, lease: Lease | None) -> bool:
         moment = rfc3339_micro(self._clock.wall())

@@ -45,6 +45,10 @@ class Server:
                 await asyncio.sleep(0.05)
         self.client = HttpClient(read_kubeconfig(kubeconfig))
 
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
     async def refused(self) -> str:
         """Start, expect it to end by itself; returns what it said."""
         with self.log.open("ab") as log:

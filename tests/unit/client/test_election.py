@@ -7,7 +7,7 @@ import pytest
 
 from appliance.api.kinds.coordination.lease import LEASE
 from appliance.client.controller import Runner
-from appliance.client.election import LEASE_S, Election
+from appliance.client.election import LEASE_S, RENEW_S, Election
 from appliance.client.informer import Informers
 from appliance.kit.tasks import Tasks
 from tests.unit.control.cluster import NODE_LEASES, Cluster, cluster
@@ -94,3 +94,24 @@ async def test_work_runs_while_leading_and_ends_when_the_lease_is_lost(
     assert runs == ["begun", "ended"]
     await plane.advance(40)
     assert runs == ["begun", "ended", "begun"]
+
+
+async def test_a_leader_whose_renewal_is_not_answered_stops_in_time(
+    plane: Cluster, join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = await join("a")
+    assert first.leading
+    renewing = asyncio.Event()
+
+    async def silent(*_: object) -> None:
+        renewing.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(plane.client, "update", silent)
+    # The renewal comes RENEW_S after the last one: what is left then is short.
+    monkeypatch.setattr("appliance.client.election.MARGIN_S", LEASE_S - RENEW_S - 0.05)
+    await plane.clock.advance(RENEW_S)
+    async with asyncio.timeout(5):
+        await renewing.wait()
+        await first._lost.wait()
+    assert not first.leading

@@ -123,7 +123,8 @@ class Follower:
                 async for _ in connection.notifies():
                     self._look.set()
             except (psycopg.Error, StoreError) as error:
-                log.warning("not listening to PostgreSQL", why=" ".join(str(error).split()))
+                if not failures:
+                    log.warning("not listening to PostgreSQL", why=" ".join(str(error).split()))
             await link.drop()
             failures += 1
             await self._clock.sleep(_PAUSE.delay(failures))

@@ -153,7 +153,8 @@ class Writer:
                 # Nothing was sent to be committed: these are tried again as long as they may.
                 failures += 1
                 why = refusal(error) if isinstance(error, psycopg.Error) else error
-                log.warning("PostgreSQL does not take writes", why=str(why))
+                if failures == 1:  # until it does again, which "connected" tells
+                    log.warning("PostgreSQL does not take writes", why=str(why))
                 await self._link.drop()
                 self._put_back(entries, why)
                 await self._clock.sleep(_PAUSE.delay(failures))
