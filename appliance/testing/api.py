@@ -86,11 +86,15 @@ class Api:
         return done
 
     def delete(self, manifest: Manifest, *, namespace: str = "default") -> None:
-        """Delete the objects of a manifest; those that are not there are no fault."""
+        """Delete the objects of a manifest, and what belongs to them, as kubectl does.
+
+        Those that are not there are no fault.
+        """
         for body in objects(manifest):
             path = self.path(body["apiVersion"], body["kind"], _namespace(body, namespace))
             try:
-                self.request("DELETE", f"{path}/{body['metadata']['name']}")
+                name, query = body["metadata"]["name"], {"propagationPolicy": "Background"}
+                self.request("DELETE", f"{path}/{name}", params=query)
             except ApiFault as fault:
                 if fault.code != httpx.codes.NOT_FOUND:
                     raise
