@@ -18,8 +18,8 @@ from appliance.store.sql.store import SqlStore
 
 ETCDCTL, ETCD = shutil.which("etcdctl"), shutil.which("etcd")
 OURS = Identity(
-    cluster_id=0xC1,
-    member_id=0xA1,
+    cluster_id=0xC1C1C1C1C1C1C1C1,
+    member_id=0xA1A1A1A1A1A1A1A1,
     client_urls=("http://127.0.0.1:1",),
     peer_urls=("http://127.0.0.1:2",),
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conform.etcd_endpoints import ETCD, ETCDCTL, Etcdctl, Said, ours, real, until_open
+from tests.conform.etcd_endpoints import ETCD, ETCDCTL, OURS, Etcdctl, Said, ours, real, until_open
 from tests.lab.cluster import free_port
 
 pytestmark = [
@@ -313,7 +313,7 @@ async def test_a_status_that_kubernetes_can_read(tmp_path: Path) -> None:
         status = json.loads((await Etcdctl(url)("endpoint", "status", "-w", "json")).out)
     answer = status[0]["Status"]
     assert answer["version"].startswith("3.6.")
-    assert answer["leader"] == answer["header"]["member_id"] == 0xA1
+    assert answer["leader"] == answer["header"]["member_id"] == OURS.member_id
     assert answer["dbSize"] > 0
 
 
