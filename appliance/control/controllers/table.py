@@ -33,6 +33,7 @@ from appliance.control.controllers.podgc import PodCollector
 from appliance.control.controllers.protection import ClaimProtection, VolumeProtection
 from appliance.control.controllers.replicasets import ReplicaSets
 from appliance.control.controllers.replication import Replication
+from appliance.control.controllers.statefulsets import StatefulSets
 from appliance.control.controllers.tokensecrets import Sign, TokenSecrets
 from appliance.kit.clock import Clock
 
@@ -90,6 +91,9 @@ def build(
         ),
         Deployments(
             client, informers, clock=clock, recorder=recorder.named("deployment-controller")
+        ),
+        StatefulSets(
+            client, informers, clock=clock, recorder=recorder.named("statefulset-controller")
         ),
         Jobs(client, informers, clock=clock, recorder=recorder.named("job-controller")),
         DaemonSets(client, informers, clock=clock, recorder=recorder.named("daemonset-controller")),
