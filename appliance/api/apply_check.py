@@ -8,7 +8,7 @@ from typing import Any
 
 from appliance.api import fieldsets
 from appliance.api.errors import InternalError
-from appliance.api.fieldsets import NO_RULES, rules_below, step_of_item
+from appliance.api.fieldsets import NO_RULES, known, rules_below, step_of_item
 from appliance.api.fieldtypes import Shape, shape_of_struct
 from appliance.api.gotext import go_value
 from appliance.api.schema import Message, Rules
@@ -48,7 +48,7 @@ def check_configuration(struct: type[Message], patch: Any) -> None:
 
 
 def _check(shape: Shape, rules: Rules, data: Any, path: str, *, faults: list[str]) -> None:
-    if data is None or shape.scalar == "rawJson":
+    if data is None or shape.scalar == "rawJson" or known(shape, data) is None:
         return
     if shape.form == "scalar":
         _check_scalar(shape, data, path, faults)

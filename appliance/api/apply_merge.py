@@ -12,10 +12,11 @@ from appliance.api.fieldsets import (
     NO_RULES,
     FieldSet,
     Path,
+    known,
     rules_below,
     step_of_item,
 )
-from appliance.api.fieldtypes import Shape, fields_of, shape_of_struct
+from appliance.api.fieldtypes import Shape, shape_of_struct
 from appliance.api.schema import Message, Rules
 
 
@@ -28,6 +29,7 @@ def merge(struct: type[Message], live: dict[str, Any], patch: dict[str, Any]) ->
 def _merge(shape: Shape | None, rules: Rules, live: Any, patch: Any) -> Any:
     if patch is ABSENT:
         return live
+    shape = known(shape, live, patch)
     if shape is None or live is ABSENT or shape.is_atomic(rules):
         return patch
     if shape.form == "list":
@@ -115,6 +117,7 @@ def _tree(fields: FieldSet) -> _Node:
 
 def _remove(shape: Shape | None, rules: Rules, data: Any, gone: _Node) -> Any:
     """Give what is left, or None where nothing is."""
+    shape = known(shape, data)
     if shape is None or not data or shape.is_atomic(rules):
         return data
     if shape.form == "list":
@@ -163,12 +166,12 @@ def _declared(struct: type[Message], path: Path) -> list[int]:
     for place, step in enumerate(path):
         if shape is None:
             break
-        if shape.struct is not None and step.startswith("f:"):
-            field = fields_of(shape.struct).get(step[2:])
-            if field is None:
+        if shape.form == "struct" and step.startswith("f:"):
+            below, _, declared = rules_below(shape, step[2:])
+            if not declared:
                 break
             lengths.append(place + 1)
-            shape = field.shape
+            shape = below
         else:
             shape = shape.element
     return lengths

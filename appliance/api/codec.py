@@ -14,10 +14,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from appliance.api.custom import structural
+from appliance.api.custom.object import CustomObject, is_custom
+from appliance.api.custom.structural import OWN
 from appliance.api.errors import BadRequest, Invalid, invalid
 from appliance.api.faults import wrong
 from appliance.api.fieldtypes import Shape, fields_of, shape_of_struct
 from appliance.api.jsontext import Doubled, loads
+from appliance.api.meta import ObjectMeta
 from appliance.api.scalars import INT_RANGES, READERS, Fault, WrongType, json_kind
 from appliance.api.schema import Message
 from appliance.kit import jsonio
@@ -85,7 +89,19 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 
 def encode(obj: Message) -> bytes:
     """JSON bytes: fields in the order of the schema, keys of maps sorted, both as Go has it."""
+    if isinstance(obj, CustomObject):
+        return _encode_custom(obj)
     return _encoder.encode(obj)
+
+
+def _encode_custom(obj: CustomObject) -> bytes:
+    """The same order as everybody's: kind, apiVersion and metadata first, then the rest sorted."""
+    names = {"kind": obj.kind, "apiVersion": obj.apiVersion}
+    parts = [b'"%b":%b' % (k.encode(), _encoder.encode(v)) for k, v in names.items() if v]
+    parts.append(b'"metadata":' + _encoder.encode(obj.metadata))
+    if obj.content:
+        parts.append(_encoder.encode(obj.content)[1:-1])
+    return b"{" + b",".join(parts) + b"}"
 
 
 def to_plain(obj: Message) -> Any:
@@ -95,6 +111,9 @@ def to_plain(obj: Message) -> Any:
 
 def from_stored(struct: type[M], raw: bytes) -> M:
     """Decode bytes that this server wrote itself; nothing is checked beyond types."""
+    if is_custom(struct):
+        clean, _ = prune(struct, jsonio.loads(raw))
+        return msgspec.convert(clean, struct)
     obj: M = _decoder(struct).decode(raw)
     return obj
 
@@ -107,7 +126,10 @@ def _decoder(struct: type[Message]) -> msgspec.json.Decoder[Any]:
 def _run(reader: "_Reader", struct: type[Message], data: Any, title: str) -> dict[str, Any]:
     data = {} if data is None else data  # Go leaves the object as it is for null
     try:
-        clean: dict[str, Any] = reader.struct(struct, data, "", "")
+        if is_custom(struct):
+            clean: dict[str, Any] = reader.custom(struct, data)
+        else:
+            clean = reader.struct(struct, data, "", "")
     except Fault as fault:
         raise BadRequest(title + str(fault)) from fault
     except RecursionError as error:
@@ -151,6 +173,30 @@ class _Reader:
             if part is not None:
                 clean[key] = part
         return clean
+
+    def custom(self, struct: type[Any], data: Any) -> Any:
+        """Metadata as everybody has it; the rest is pruned and defaulted by its schema."""
+        if not isinstance(data, dict):
+            self._mismatch(data, Shape("map", element=Shape("scalar", "rawJson")), "")
+            return {}
+        content = self._plain({k: v for k, v in data.items() if k not in OWN}, "")
+        for path in structural.prune(struct.SCHEMA, content):
+            self._warn("unknown", path)
+        structural.set_defaults(struct.SCHEMA, content)
+        meta = self.struct(
+            ObjectMeta, data.get("metadata") or {}, "metadata", "ObjectMeta.metadata"
+        )
+        names = {k: data[k] for k in ("kind", "apiVersion") if isinstance(data.get(k), str)}
+        return {**names, "metadata": meta, "content": content}
+
+    def _plain(self, data: Any, where: str) -> Any:
+        """Copy open data, noting doubled keys on the way."""
+        if isinstance(data, list):
+            return [self._plain(item, f"{where}[{index}]") for index, item in enumerate(data)]
+        if not isinstance(data, dict):
+            return data
+        self._note_doubled(data, where)
+        return {k: self._plain(v, f"{where}.{k}" if where else k) for k, v in data.items()}
 
     def value(self, shape: Shape, data: Any, where: str, dotted: str) -> Any:
         if shape.struct is not None:

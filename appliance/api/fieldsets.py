@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.api.fieldtypes import Shape, fields_of, shape_of_struct
+from appliance.api.fieldtypes import DEDUCED, Shape, fields_of, shape_of_struct
 from appliance.api.schema import Message, Rules
 from appliance.kit import jsonio
 
@@ -117,10 +117,20 @@ def without_below(fields: FieldSet, roots: Iterable[Path]) -> FieldSet:
 
 def rules_below(shape: Shape, key: str) -> tuple[Shape | None, Rules, bool]:
     """Shape and rules of a key of a struct or map, and whether a struct declares it."""
-    if shape.struct is not None:
-        found = fields_of(shape.struct).get(key)
-        return (found.shape, found.rules, True) if found else (None, NO_RULES, False)
+    if shape is DEDUCED:
+        return DEDUCED, NO_RULES, False
+    if shape.table is not None or shape.struct is not None:
+        table = shape.table if shape.struct is None else fields_of(shape.struct)
+        found = table.get(key) if table else None
+        return (found.shape, found.rules, True) if found else (shape.element, NO_RULES, False)
     return shape.element, NO_RULES, False
+
+
+def known(shape: Shape | None, *values: Any) -> Shape | None:
+    """What is deduced is a map only where all values are; else it is owned as a whole."""
+    if shape is DEDUCED and any(v is not ABSENT and not isinstance(v, dict) for v in values):
+        return None
+    return shape
 
 
 def step_of_item(rules: Rules, item: Any) -> str:
@@ -156,6 +166,7 @@ def of_object(struct: type[Message], data: Any) -> FieldSet:
 
 
 def _collect(shape: Shape | None, rules: Rules, data: Any, path: Path, *, into: set[Path]) -> None:
+    shape = known(shape, data)
     if shape is None or shape.is_atomic(rules):
         into.add(path)
     elif shape.form == "list":
@@ -207,6 +218,7 @@ def _compare(
     shape: Shape | None, rules: Rules, pair: tuple[Any, Any], path: Path, *, into: Difference
 ) -> None:
     old, new = pair
+    shape = known(shape, old, new)
     if old == new and old is not ABSENT:
         return
     leaf = shape is None or shape.is_atomic(rules) or (_is_hollow(old) and _is_hollow(new))

@@ -76,6 +76,9 @@ class Shape:
     scalar: str = ""
     struct: type[Message] | None = None
     element: "Shape | None" = None
+    table: "Mapping[str, Field] | None" = None
+    """Fields of a struct that is no Python type but comes from a schema; `element` is then what
+    other keys are, None where there may be none."""
 
     def is_atomic(self, rules: Rules) -> bool:
         """Whether one manager owns such a value as a whole; lists are unless they say else."""
@@ -138,9 +141,20 @@ def inlined(struct: type[Message]) -> Inline:
     return own
 
 
+DEDUCED = Shape("map", "deduced")
+"""What a schema leaves open: maps by their keys, all else as a whole."""
+
+
 def shape_of_struct(struct: type[Message]) -> Shape:
-    """Give the shape of a whole object."""
-    return Shape("struct", struct=struct)
+    """Give the shape of a whole object; types of custom objects bring their own."""
+    own: Shape | None = getattr(struct, "SHAPE", None)
+    return own or Shape("struct", struct=struct)
+
+
+def top_fields(struct: type[Message]) -> Mapping[str, Field]:
+    """Give the fields of an object's first level."""
+    shape = shape_of_struct(struct)
+    return shape.table if shape.table is not None else fields_of(struct)
 
 
 def _package(struct: type[Message]) -> str:

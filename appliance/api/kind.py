@@ -126,6 +126,11 @@ class Kind(Generic[T]):
     validate_status: Callable[[T, T], list[Cause]] = _no_update_faults
     warn: Callable[[T], list[str]] = _no_warnings
     selectable_fields: Mapping[str, Callable[[T], str]] = field(default_factory=dict)
+    read_scale: "Callable[[T], ScaleNumbers] | None" = None
+    write_scale: Callable[[T, int], None] | None = None
+    """How sub-resource scale reads and sets replicas, where that is not spec.replicas."""
+    deprecation: str = ""
+    """Said with every answer; kubectl prints it."""
     stored_as: "StoredAs | None" = None
     """The kind that this one is another view of, where it is not stored itself."""
     storage_path: str = ""
@@ -188,6 +193,15 @@ class Kind(Generic[T]):
     def has(self, subresource: str) -> bool:
         """Whether there is such a sub-resource."""
         return any(s.name == subresource for s in self.subresources)
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleNumbers:
+    """What a Scale shows of an object; the selector as text."""
+
+    wanted: int
+    seen: int
+    selector: str
 
 
 @dataclass(frozen=True, slots=True)

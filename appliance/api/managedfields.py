@@ -14,8 +14,9 @@ from functools import cache
 from typing import Any
 
 from appliance.api import codec, fieldsets
+from appliance.api.custom.object import is_custom
 from appliance.api.fieldsets import EMPTY, FieldSet, Path
-from appliance.api.fieldtypes import fields_of
+from appliance.api.fieldtypes import fields_of, top_fields
 from appliance.api.schema import Message
 
 MAX_UPDATE_MANAGERS = 10
@@ -151,11 +152,21 @@ def time_of(who: Manager, now: str) -> str:
 @cache
 def resets(kind_type: type[Message], subresource: str) -> tuple[Path, ...]:
     """Paths that a write to this endpoint cannot set, so that it does not come to own them."""
+    if is_custom(kind_type):
+        return _custom_resets(kind_type, subresource)
     names = fields_of(kind_type)
     if subresource == "status":
         more = _MORE_RESETS.get((kind_type.__name__, subresource), ())
         return (("f:spec",), *more) if "spec" in names else more
     return (("f:status",),) if "status" in names else ()
+
+
+def _custom_resets(kind_type: type[Any], subresource: str) -> tuple[Path, ...]:
+    if not kind_type.HAS_STATUS:
+        return ()
+    if subresource != "status":
+        return (("f:status",),)
+    return tuple((f"f:{name}",) for name in top_fields(kind_type) if name != "status")
 
 
 def blank(kind_type: type[Message]) -> dict[str, Any]:

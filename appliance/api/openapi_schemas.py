@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from appliance.api.custom.object import CustomObject
 from appliance.api.fieldtypes import ATOMIC_STRUCTS, Field, Shape, fields_of
+from appliance.api.meta import ObjectMeta
 from appliance.api.schema import Message
 
 Json = dict[str, Any]
@@ -70,9 +72,15 @@ _GROUP_PACKAGES = {
 }
 
 
-@cache
 def name_of(struct: type[Message]) -> str:
     """Give upstream's name of a definition, from the folder that the struct is in."""
+    if issubclass(struct, CustomObject):
+        return struct.OPENAPI_NAME
+    return _name_of(struct)
+
+
+@cache
+def _name_of(struct: type[Message]) -> str:
     parts = struct.__module__.split(".")
     if "kinds" not in parts[:-1]:
         return META + struct.__name__
@@ -94,6 +102,10 @@ def definitions(structs: Iterable[type[Message]], prefix: str) -> dict[str, Json
         name = name_of(struct)
         if name in found:
             continue
+        if issubclass(struct, CustomObject):
+            found[name] = _custom(struct, prefix)
+            waiting.append(ObjectMeta)
+            continue
         found[name] = _struct(struct, prefix)
         for field in fields_of(struct).values():
             innermost = _innermost(field.shape)
@@ -103,6 +115,16 @@ def definitions(structs: Iterable[type[Message]], prefix: str) -> dict[str, Json
                 scalar, schema = _NAMED_SCALARS[innermost.scalar]
                 found[scalar] = dict(schema)
     return dict(sorted(found.items()))
+
+
+def _custom(struct: type[CustomObject], prefix: str) -> Json:
+    """The schema of the definition, and what every object has."""
+    texts = {"apiVersion": "Version of the schema.", "kind": "Kind of this object."}
+    own: Json = {name: {"type": "string", "description": doc} for name, doc in texts.items()}
+    meta = {"allOf": [reference(META + "ObjectMeta", prefix)]}
+    own["metadata"] = {**meta, "description": "Standard object's metadata."}
+    declared = struct.SCHEMA.get("properties") or {}
+    return {**struct.SCHEMA, "type": "object", "properties": {**declared, **own}}
 
 
 def reference(name: str, prefix: str) -> Json:

@@ -191,7 +191,7 @@ class BodyAndAnswer:
 
 def body_and_answer(operation: paths.Operation) -> BodyAndAnswer:
     """Say what an operation takes and gives."""
-    struct = struct_of(operation.body_kind, KINDS)
+    struct = struct_of(operation.body_kind, (operation.kind, *KINDS))
     main = schemas.name_of(struct) if struct else _STATUS
     if operation.method == "delete":
         return BodyAndAnswer(schemas.META + "DeleteOptions", _STATUS, required=False)

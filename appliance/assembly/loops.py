@@ -1,10 +1,11 @@
 """Scheduler and controllers of a master, on the in-process client."""
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from appliance.api.kind import Kind
 from appliance.client.base import Client
 from appliance.client.controller import Runner
 from appliance.client.election import Election
@@ -89,6 +90,7 @@ def make_loops(
     ca_pem: bytes,
     sign_token: Sign,
     ensure_api_service: Ensure | None = None,
+    custom: Callable[[], Sequence[Kind[Any]]] = tuple,
     identity: str = "",
 ) -> Loops:
     """Make what the configuration does not disable; with an identity, one of several masters."""
@@ -102,6 +104,7 @@ def make_loops(
             sign_token=sign_token,
             host_ports=(_SSH, config.https_listen_port, config.kubelet_port),
             ensure_api_service=ensure_api_service,
+            custom=custom,
         )
         built = build(client, loops.informers, clock=clock, recorder=recorder, options=options)
         loops.runners = runners(built, clock)

@@ -28,6 +28,8 @@ from appliance.control.access.tokens.accounts import AccountTokens
 from appliance.control.access.tokens.requests import TokenMaker
 from appliance.control.bootstrap import bootstrap
 from appliance.control.credentials import Credentials, Names
+from appliance.control.custom.catalog import Catalog
+from appliance.control.custom.definitions import RESTART, Definitions
 from appliance.control.http.app import Parts, build_app
 from appliance.control.http.health import Check
 from appliance.control.http.server import ApiServer
@@ -87,6 +89,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
                 SealedStore(store, ring), clock=clock, rng=random.SystemRandom(), options=control
             )
         )
+        catalog = Catalog()
         client = LocalClient(registry, User(name="system:apiserver", groups=MASTERS), clock)
         stack.push_async_callback(client.close)
         ca_pem = (credentials.tls / "server-ca.crt").read_bytes()
@@ -100,12 +103,14 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             ca_pem=ca_pem,
             sign_token=tokens.tokens.sign_legacy,
             ensure_api_service=partial(bootstrap, client, control, alone=not store.shared),
+            custom=catalog.custom,
             identity=identity,
         )
         nodes = NodeConnections(_node_tls(credentials))
         stack.push_async_callback(nodes.aclose)
         parts = Parts(
             registry=registry,
+            catalog=catalog,
             authenticator=CertificatesAndTokens(accounts=tokens.tokens),
             tokens=tokens,
             clock=clock,
@@ -115,6 +120,9 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         )
         # Before anybody can ask: roles decide who may.
         await bootstrap(client, control, alone=not store.shared)
+        definitions = Definitions(registry, catalog, clock)
+        await definitions.load()
+        _ = tasks.forever("definitions", definitions.run, RESTART)
         server = await _serve(config, parts, credentials)
         stack.push_async_callback(server.stop)
         if config.etcd_listen_client_urls:

@@ -6,6 +6,7 @@ Adding a kind is adding its file and one line here.
 from typing import Any
 
 from appliance.api.kind import Kind
+from appliance.api.kinds.apiextensions.definition import CUSTOM_RESOURCE_DEFINITION
 from appliance.api.kinds.apps.controllerrevision import CONTROLLER_REVISION
 from appliance.api.kinds.apps.daemonset import DAEMON_SET
 from appliance.api.kinds.apps.deployment import DEPLOYMENT
@@ -70,6 +71,7 @@ KINDS: tuple[Kind[Any], ...] = (
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
+    CUSTOM_RESOURCE_DEFINITION,
     CONTROLLER_REVISION,
     DAEMON_SET,
     DEPLOYMENT,

@@ -6,7 +6,7 @@ Deletions run DELETE_AT_ONCE at a time.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from appliance.api.errors import NotFound
@@ -24,13 +24,24 @@ DELETE_AT_ONCE = 50
 PAGE = 500
 
 
+CUSTOM_AGAIN_S = 5.0
+"""Nobody watches users' kinds for us, so what waits there is looked at again."""
+
+
 class NamespaceController:
     """Empties namespaces that are being deleted."""
 
     name = "namespaces"
 
-    def __init__(self, client: Client, informers: Informers, kinds: Sequence[Kind[Any]]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        informers: Informers,
+        kinds: Sequence[Kind[Any]],
+        custom: Callable[[], Sequence[Kind[Any]]] = tuple,
+    ) -> None:
         self._client = client
+        self._custom = custom
         self._kinds = [kind for kind in kinds if kind.namespaced and "delete" in kind.verbs]
         self._namespaces = informers.of(NAMESPACE)
         # Events vanish at once when deleted: nobody need be told of it.
@@ -51,12 +62,16 @@ class NamespaceController:
         left = 0
         for kind in self._kinds:
             left += await self._empty(kind, key)
-        if left == 0:
+        custom = 0
+        for kind in self._custom():  # users' kinds: as they are now
+            if kind.namespaced and kind.stored_as is None:
+                custom += await self._empty(kind, key)
+        if left + custom == 0:
             done = clone(namespace)
             done.spec.finalizers = [f for f in done.spec.finalizers if f != FINALIZER]
             await self._finalize(done)
         # Otherwise the last object to go wakes us: it needs its grace or its finalizers.
-        return DONE
+        return Result(again_in_s=CUSTOM_AGAIN_S) if custom else DONE
 
     async def _finalize(self, namespace: Namespace) -> None:
         try:

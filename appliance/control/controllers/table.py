@@ -3,7 +3,7 @@
 Adding a controller is adding its file and a line here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,8 @@ class ControllerOptions:
     """Ports of the nodes that no balancer may take."""
     ensure_api_service: Ensure | None = None
     """Makes what is missing of the service `kubernetes`; without it nobody looks after that."""
+    custom: Callable[[], Sequence[Kind[Any]]] = tuple
+    """Users' kinds, as they are when asked."""
 
 
 def build(
@@ -101,7 +103,7 @@ def build(
         EndpointSliceController(client, informers),
         EndpointMirroring(client, informers),
         Accounts(client, informers, root_ca_pem=options.root_ca_pem),
-        NamespaceController(client, informers, kept),
+        NamespaceController(client, informers, kept, options.custom),
         GarbageCollector(client, informers, owned),
         NodeIpam(client, informers, cluster_cidr=options.cluster_cidr, recorder=nodes),
         NodeLife(client, informers, clock=clock, recorder=nodes),

@@ -14,20 +14,27 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from appliance.api.kinds.table import KINDS
+from appliance.api.errors import NotFound
 from appliance.control.access.attributes import Authorizer
 from appliance.control.access.authn import Authenticator, CertificatesAndTokens
 from appliance.control.access.authorizer import default_authorizer
+from appliance.control.custom.catalog import Catalog
 from appliance.control.http.discovery import Discovery, Extra
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.health import ENDPOINTS, Check, Health
 from appliance.control.http.metrics import Metrics
 from appliance.control.http.middleware import Endpoint, Guard, Handle, Limit, Observe
 from appliance.control.http.openapi import OpenApi
-from appliance.control.http.resources import Resources, method_not_allowed, no_such_resource
+from appliance.control.http.resources import (
+    Resources,
+    find_kind,
+    method_not_allowed,
+    no_such_resource,
+)
 from appliance.control.http.reviews import EXTRAS, Reviews
 from appliance.control.http.streams import Logs, NodeConnections
 from appliance.control.http.subresources import Subresources
+from appliance.control.http.target import Target
 from appliance.control.http.tokens import DISCOVERY_PATH, KEYS_PATH, TokenDoor, no_tokens
 from appliance.control.http.upgrades import Upgrades
 from appliance.control.http.version import version_info
@@ -63,6 +70,8 @@ class Parts:
     nodes: NodeConnections | None = None
     """How logs are fetched and streams joined; without it they answer with an error."""
     metrics: CollectorRegistry | None = None
+    catalog: Catalog = field(default_factory=Catalog)
+    """The kinds that are served; users' own come and go."""
     tokens: TokenDoor | None = None
     """Gives tokens of service accounts; without it there are none."""
     unguarded: Mapping[str, Handle] = field(default_factory=dict)
@@ -105,7 +114,7 @@ def build_app(parts: Parts) -> FastAPI:
 
 def _routes(parts: Parts, metrics: Metrics, authorizer: Authorizer) -> Mapping[str, Handle]:
     """Every path and who answers it; the first that fits wins."""
-    resources = Resources(registry=parts.registry, clock=parts.clock)
+    resources = Resources(registry=parts.registry, clock=parts.clock, catalog=parts.catalog)
     logs = Logs(registry=parts.registry, nodes=parts.nodes)
     subresources = Subresources(
         registry=parts.registry,
@@ -115,8 +124,8 @@ def _routes(parts: Parts, metrics: Metrics, authorizer: Authorizer) -> Mapping[s
         upgrade=Upgrades(registry=parts.registry, nodes=parts.nodes).handle,
     )
     reviews = Reviews(authorizer=authorizer, authenticator=parts.authenticator, clock=parts.clock)
-    api = Api(resources, subresources, reviews, Discovery(KINDS, [_BINDINGS, *EXTRAS]))
-    health, openapi = Health(parts.checks, parts.clock), OpenApi()
+    api = Api(resources, subresources, reviews)
+    health, openapi = Health(parts.checks, parts.clock), OpenApi(parts.catalog)
     checks = {
         f"/{name}{tail}": health.handle for name in ENDPOINTS for tail in ("", "/{check:path}")
     }
@@ -154,17 +163,29 @@ class Api:
         resources: Resources,
         subresources: Subresources,
         reviews: Reviews,
-        discovery: Discovery,
     ) -> None:
         self._resources = resources
         self._reviews = reviews
         self._subresources = subresources
-        self._discovery = discovery
+        self._catalog = resources.catalog
+        self._made_at = self._catalog.changes
+        self._made = self._discover()
+
+    @property
+    def _discovery(self) -> Discovery:
+        """The documents of all kinds, made anew when users' kinds have changed."""
+        if self._made_at != self._catalog.changes:
+            self._made_at = self._catalog.changes
+            self._made = self._discover()
+        return self._made
+
+    def _discover(self) -> Discovery:
+        return Discovery(self._catalog.kinds(), [_BINDINGS, *EXTRAS])
 
     async def handle(self, exchange: Exchange) -> None:
         """Resources, their sub-resources, or the discovery documents in between."""
         target = exchange.target
-        if target.group not in self._discovery.groups:
+        if target.group not in self._discovery.groups or self._is_lost(target):
             await _no_such_page(exchange)
         elif not target.resource:
             await self.discover(exchange)
@@ -176,6 +197,16 @@ class Api:
             await self._subresources.handle(exchange)
         else:
             await self._resources.handle(exchange)
+
+    def _is_lost(self, target: Target) -> bool:
+        """Whether a URL names no kind of a group that users made: upstream has no page there."""
+        if not target.resource or target.group not in self._catalog.custom_groups:
+            return False
+        try:
+            _ = find_kind(self._catalog, target)
+        except NotFound:
+            return True
+        return False
 
     async def discover(self, exchange: Exchange) -> None:
         """What there is."""

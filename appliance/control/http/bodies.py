@@ -11,7 +11,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from appliance.api import codec, proto
-from appliance.api.errors import BadRequest, Details, UnsupportedMediaType
+from appliance.api.custom.object import is_custom
+from appliance.api.errors import BadRequest, Details, UnsupportedMediaType, invalid
+from appliance.api.faults import wrong
 from appliance.api.json_fault import json_fault
 from appliance.api.jsontext import loads
 from appliance.api.kind import Kind
@@ -82,6 +84,8 @@ def decode_object(expected: Expected[M], raw: bytes, content_type: str, call: Ca
             + _ACCEPTED,
             Details(),
         )
+    if is_custom(expected.struct):
+        _check_custom(expected, raw)
     found = _type_of(expected, raw)
     title = codec.heading(found[1], found[0], expected.kind)
     if found != (expected.api_version, expected.kind):
@@ -89,6 +93,29 @@ def decode_object(expected: Expected[M], raw: bytes, content_type: str, call: Ca
     obj, warnings = codec.decode_bytes(expected.struct, raw, title=title)
     note(warnings, title, call)
     return obj
+
+
+def _check_custom(expected: Expected[Any], raw: bytes) -> None:
+    """Objects of users' kinds must name themselves, and rightly."""
+    try:
+        meta = _peek.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return  # said better in a moment
+    if not meta.kind:
+        why = f"Object 'Kind' is missing in '{raw.decode(errors='replace')}'"
+        raise BadRequest(_unrecognized_text(expected, why, raw))
+    version = meta.apiVersion or expected.api_version
+    if version != expected.api_version:
+        raise BadRequest(
+            f"the API version in the data ({version}) does not match the expected API version"
+            f" ({expected.api_version})"
+        )
+    if meta.kind != expected.kind:
+        data, _ = loads(raw)
+        named = data.get("metadata") if isinstance(data.get("metadata"), dict) else {}
+        group = expected.api_version.rpartition("/")[0]
+        cause = wrong("kind", meta.kind, f"must be {expected.kind}")
+        raise invalid(str(meta.kind), group, str(named.get("name", "")), [cause])
 
 
 def _decode_protobuf(expected: Expected[M], body: bytes) -> M:

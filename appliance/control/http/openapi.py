@@ -9,6 +9,7 @@ import hashlib
 from functools import cached_property
 
 from appliance.api import openapi_v2, openapi_v3
+from appliance.control.custom.catalog import Catalog
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.negotiate import JSON
 from appliance.kit import jsonio
@@ -21,27 +22,51 @@ _FOREVER = (
 
 
 class OpenApi:
-    """Answers /openapi/v2, /openapi/v3 and what is below it."""
+    """Answers /openapi/v2, /openapi/v3 and what is below it.
+
+    Users' kinds are in the documents of v3; clients that only know v2 do not check them.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._custom_at = 0
+        self._custom: dict[str, bytes] = {}
 
     @cached_property
-    def _index(self) -> bytes:
-        return jsonio.dumps(openapi_v3.index())
-
-    @cached_property
-    def _hashes(self) -> dict[str, str]:
-        paths = jsonio.loads(self._index)["paths"]
+    def _built_in(self) -> dict[str, str]:
         return {
-            name: entry["serverRelativeURL"].partition("hash=")[2] for name, entry in paths.items()
+            name: entry["serverRelativeURL"].partition("hash=")[2]
+            for name, entry in openapi_v3.index()["paths"].items()
         }
+
+    def _documents(self) -> dict[str, bytes]:
+        """Documents of groups with users' kinds, made anew when these have changed."""
+        if self._custom_at != self._catalog.changes:
+            self._custom_at = self._catalog.changes
+            kinds = self._catalog.kinds()
+            wanted = {(k.group, k.version) for k in self._catalog.custom()}
+            self._custom = {
+                openapi_v3.path_of(*each): jsonio.dumps(openapi_v3.document(*each, kinds))
+                for each in wanted
+            }
+        return self._custom
+
+    def _hashes(self) -> dict[str, str]:
+        own = {name: _digest(body) for name, body in self._documents().items()}
+        return dict(sorted((self._built_in | own).items()))
 
     async def index(self, exchange: Exchange) -> None:
         """Which documents there are."""
-        await exchange.answer_bytes(self._index, _TEXT)
+        paths = {
+            name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={digest}"}
+            for name, digest in self._hashes().items()
+        }
+        await exchange.answer_bytes(jsonio.dumps({"paths": paths}), _TEXT)
 
     async def document(self, exchange: Exchange) -> None:
         """One document; upstream answers an unknown one with an empty 404."""
         name = exchange.target.path.removeprefix("/openapi/v3/").strip("/")
-        digest = self._hashes.get(name)
+        digest = self._hashes().get(name)
         if digest is None:
             await exchange.answer_bytes(b"", b"", code=404)
             return
@@ -52,8 +77,7 @@ class OpenApi:
         if exchange.header(b"if-none-match") == etag:
             await exchange.answer_bytes(b"", JSON.encode(), code=304, extra=tuple(extra))
             return
-        group, version = _group_version(name)
-        body = openapi_v3.encoded(group, version)
+        body = self._documents().get(name) or openapi_v3.encoded(*_group_version(name))
         await exchange.answer_bytes(body, JSON.encode(), extra=tuple(extra))
 
     async def old(self, exchange: Exchange) -> None:
@@ -67,6 +91,10 @@ class OpenApi:
             await exchange.answer_bytes(b"", media.encode(), code=304, extra=extra)
             return
         await exchange.answer_bytes(body, media.encode(), extra=extra)
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha512(body).hexdigest().upper()
 
 
 def _group_version(name: str) -> tuple[str, str]:

@@ -6,15 +6,16 @@ Source: apiserver `endpoints/installer.go` (which verbs a path has) and `endpoin
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from appliance.api.errors import Details, MethodNotAllowed, NotFound
+from appliance.api.custom.object import is_custom
+from appliance.api.errors import Details, MethodNotAllowed, NotFound, UnsupportedMediaType
 from appliance.api.kind import Kind
-from appliance.api.kinds.table import by_resource
 from appliance.api.meta import DeleteOptions
 from appliance.client.base import PatchType
+from appliance.control.custom.catalog import Catalog
 from appliance.control.http import bodies, views
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.params import delete_options, list_query, write_call
@@ -45,18 +46,26 @@ _RETURNED_WHEN_DELETED = {
 }
 
 
+_NO_STRATEGIC = (
+    "the body of the request was in an unknown format - accepted media types include:"
+    " application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """Handlers of the main resources."""
 
     registry: Registry
     clock: Clock
+    catalog: Catalog = field(default_factory=Catalog)
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer a request for a main resource."""
-        kind = find_kind(exchange.target)
+        kind = find_kind(self.catalog, exchange.target)
         verb = exchange.target.verb
-        if warning := _DEPRECATED.get((kind.group, kind.version, kind.plural)):
+        warning = kind.deprecation or _DEPRECATED.get((kind.group, kind.version, kind.plural))
+        if warning:
             exchange.warnings.append(warning)
         if verb not in _allowed_verbs(kind, exchange.target):
             raise method_not_allowed()
@@ -170,13 +179,13 @@ _HANDLERS: dict[str, Callable[[Resources, Exchange, Kind[Any]], Awaitable[None]]
 }
 
 
-def find_kind(target: Target) -> Kind[Any]:
+def find_kind(catalog: Catalog, target: Target) -> Kind[Any]:
     """Look up the kind that a URL means.
 
     Raises:
         NotFound: there is none, or it has no namespaces and the URL names one.
     """
-    kind = by_resource(target.group, target.version, target.resource)
+    kind = catalog.find(target.group, target.version, target.resource)
     if kind is None or (target.has_namespace and not kind.namespaced):
         raise no_such_resource()
     if kind.namespaced and target.name and not target.has_namespace:
@@ -231,6 +240,8 @@ async def patch_with(
 ) -> tuple[Stored[Any], bool]:
     """Carry out a PATCH of the target, or of its sub-resource."""
     how = bodies.patch_type(exchange.header(b"content-type"))
+    if how is PatchType.STRATEGIC and is_custom(kind.type):
+        raise UnsupportedMediaType(_NO_STRATEGIC, Details())
     call = begin_write(exchange, "PatchOptions", apply=how is PatchType.APPLY)
     body = bodies.decode_patch(how, await exchange.body())
     target = exchange.target

@@ -61,7 +61,7 @@ class Subresources:
     async def handle(self, exchange: Exchange) -> None:
         """Answer a request for a sub-resource."""
         target = exchange.target
-        kind = find_kind(target)
+        kind = find_kind(self.resources.catalog, target)
         found = _find(kind, target.subresource)
         if found is None or target.tail:
             raise no_such_resource()

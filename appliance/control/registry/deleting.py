@@ -14,6 +14,7 @@ from typing import Any
 from appliance.api import errors, faults
 from appliance.api.errors import Cause
 from appliance.api.kind import Kind, T
+from appliance.api.kinds.apiextensions.definition import CUSTOM_RESOURCE_DEFINITION
 from appliance.api.kinds.core.namespace import NAMESPACE
 from appliance.api.meta import DeleteOptions, ObjectMeta
 from appliance.client.base import clone
@@ -99,7 +100,8 @@ def _check_preconditions(kind: Kind[Any], old: Stored[Any], options: DeleteOptio
     ):
         if want is None or want == have:
             continue
-        if kind is NAMESPACE:  # upstream checks these in storage, in other words
+        # upstream checks these in storage, in other words
+        if kind in (NAMESPACE, CUSTOM_RESOURCE_DEFINITION):
             why = (
                 f"Precondition failed: {label} in precondition: {want}, "
                 f"{label} in object meta: {have}"

@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from appliance.api import codec
+from appliance.api.custom.object import is_custom
 from appliance.api.kind import Kind, T
 from appliance.control.registry.base import Stored
 from appliance.kit import jsonio
@@ -67,6 +68,11 @@ def from_store(kind: Kind[T], value: bytes, revision: int) -> Stored[T]:
         view.kind, view.apiVersion = kind.kind, kind.api_version
         view.metadata.resourceVersion = str(revision)
         return Stored(view, codec.encode(view), revision)
+    if is_custom(kind.type):
+        custom: T = codec.from_stored(kind.type, value)
+        custom.kind, custom.apiVersion = kind.kind, kind.api_version
+        custom.metadata.resourceVersion = str(revision)
+        return Stored(custom, codec.encode(custom), revision)
     obj: T = _decoder(kind.type).decode(value)
     obj.metadata.resourceVersion = str(revision)
     return Stored(obj, with_revision(value, obj, revision), revision)
@@ -121,5 +127,5 @@ def marker(kind: Kind[T], revision: int, *, initial_end: bool = False) -> Stored
     if initial_end:
         obj.metadata.annotations = {"k8s.io/initial-events-end": "true"}
         meta["annotations"] = obj.metadata.annotations
-    body = jsonio.loads(jsonio.dumps(obj))
+    body = codec.to_plain(obj)
     return Stored(obj, jsonio.dumps({**body, "metadata": {**body["metadata"], **meta}}), revision)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.api.custom.object import is_custom
 from appliance.api.kind import Kind, T
 from appliance.control.access.steps.base import Step
 from appliance.control.options import ControlOptions
@@ -26,6 +27,8 @@ class Parts:
 
     def strategy(self, kind: Kind[Any]) -> Strategy:
         """What the kind does differently."""
+        if is_custom(kind.type):
+            return DEFAULT  # whatever a user calls a kind
         return self.strategies.get(kind.kind, DEFAULT)
 
 

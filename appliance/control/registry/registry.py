@@ -139,7 +139,7 @@ class StoreRegistry:
 
     async def get_scale(self, kind: Kind[T], namespace: str, name: str) -> Stored[Scale]:
         """Read the scale of an object."""
-        return scale_of(await self.get(kind, namespace, name))
+        return scale_of(kind, await self.get(kind, namespace, name))
 
     async def post(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.api import codec, errors, faults, labels
-from appliance.api.kind import Kind, T
+from appliance.api.kind import Kind, ScaleNumbers, T
 from appliance.api.kinds.autoscaling.scale import Scale, ScaleSpec, ScaleStatus
 from appliance.api.meta import LabelSelector, ObjectMeta
 from appliance.client.base import PatchType, clone
@@ -33,9 +33,10 @@ class Target:
     call: Call
 
 
-def scale_of(stored: Stored[Any]) -> Stored[Scale]:
+def scale_of(kind: Kind[Any], stored: Stored[Any]) -> Stored[Scale]:
     """Show an object with spec.replicas as a Scale, at the same revision."""
     obj, meta = stored.obj, stored.obj.metadata
+    numbers = kind.read_scale(obj) if kind.read_scale else _numbers(obj)
     scale = Scale(
         kind="Scale",
         apiVersion=API_VERSION,
@@ -46,8 +47,8 @@ def scale_of(stored: Stored[Any]) -> Stored[Scale]:
             resourceVersion=meta.resourceVersion,
             creationTimestamp=meta.creationTimestamp,
         ),
-        spec=ScaleSpec(replicas=obj.spec.replicas or 0),
-        status=ScaleStatus(replicas=obj.status.replicas, selector=_selector(obj)),
+        spec=ScaleSpec(replicas=numbers.wanted),
+        status=ScaleStatus(replicas=numbers.seen, selector=numbers.selector),
     )
     return Stored(scale, codec.encode(scale), stored.revision)
 
@@ -65,7 +66,7 @@ async def patch_scale(parts: Parts, target: Target, how: PatchType, body: Any) -
         return await _apply(parts, target, body)
 
     def change(old: Stored[Any]) -> Scale:
-        plain = patched(Scale, codec.to_plain(scale_of(old).obj), how, body)
+        plain = patched(Scale, codec.to_plain(scale_of(target.kind, old).obj), how, body)
         scale, _warnings = codec.decode(Scale, plain)
         return scale
 
@@ -92,7 +93,7 @@ async def _apply(parts: Parts, target: Target, body: Any) -> Stored[Scale]:
         call=target.call,
         owned_through="scale",
     )
-    return scale_of(after)
+    return scale_of(kind, after)
 
 
 async def _set(
@@ -106,7 +107,10 @@ async def _set(
         key = key_of(kind, target.namespace, target.name)
         metadata.check_precondition(kind, scale.metadata, old, key)
         new: Any = clone(old.obj)
-        new.spec.replicas = scale.spec.replicas
+        if kind.write_scale:
+            kind.write_scale(new, scale.spec.replicas)
+        else:
+            new.spec.replicas = scale.spec.replicas
         return new  # type: ignore[no-any-return]
 
     wanted = Rewrite(
@@ -117,7 +121,7 @@ async def _set(
         call=target.call,
         owned_through="scale",
     )
-    return scale_of(await rewrite(parts, wanted))
+    return scale_of(kind, await rewrite(parts, wanted))
 
 
 def _check(scale: Scale) -> None:
@@ -126,6 +130,10 @@ def _check(scale: Scale) -> None:
             "spec.replicas", scale.spec.replicas, "must be greater than or equal to 0"
         )
         raise errors.invalid("Scale", "autoscaling", scale.metadata.name, [cause])
+
+
+def _numbers(obj: Any) -> ScaleNumbers:
+    return ScaleNumbers(obj.spec.replicas or 0, obj.status.replicas, _selector(obj))
 
 
 def _selector(obj: Any) -> str:

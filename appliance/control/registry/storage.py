@@ -72,6 +72,8 @@ class Storage:
         if found is None:
             found = self._caches[key] = KindCache(kind, self._store, self._options)
             _ = self._tasks.forever(f"cache-{kind.plural}", found.run, _RESTART)
+        elif found.kind is not kind:
+            found.kind = kind  # its definition has changed: what comes is read by the new schema
         return found
 
     async def get(self, kind: Kind[T], namespace: str, name: str) -> Stored[T] | None:

@@ -24,6 +24,7 @@ from typing import Generic
 
 import structlog
 
+from appliance.api import codec
 from appliance.api.errors import Expired
 from appliance.api.kind import Kind, T
 from appliance.client.base import EventType
@@ -31,7 +32,6 @@ from appliance.control.options import ControlOptions
 from appliance.control.registry.base import KindCounts, Stored, StoredEvent
 from appliance.control.registry.encoding import at_revision, object_key, readable
 from appliance.control.registry.selection import Selection
-from appliance.kit import jsonio
 from appliance.store import errors as store_errors
 from appliance.store.base import (
     Event,
@@ -223,7 +223,7 @@ class KindCache(Generic[T]):
 
     def mutated(self) -> list[str]:
         """Keys of objects that are no longer what was read from the store."""
-        return [k for k, item in self._objects.items() if jsonio.dumps(item.obj) != item.json]
+        return [k for k, item in self._objects.items() if codec.encode(item.obj) != item.json]
 
     def items(self, namespace: str = "", start: str = "") -> list[Stored[T]]:
         """Objects in key order, from key `start` on."""

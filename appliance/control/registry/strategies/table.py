@@ -4,6 +4,7 @@ import random
 
 from appliance.control.options import ControlOptions
 from appliance.control.registry.storage import Storage
+from appliance.control.registry.strategies.definition import DefinitionStrategy
 from appliance.control.registry.strategies.namespace import NamespaceStrategy
 from appliance.control.registry.strategies.persistentvolume import VolumeStrategy
 from appliance.control.registry.strategies.pod import PodStrategy
@@ -39,6 +40,7 @@ def default_strategies(
 ) -> dict[str, Strategy]:
     """Strategies by kind; a kind that is not named here has the default one."""
     return {
+        "CustomResourceDefinition": DefinitionStrategy(),
         "Event": _Events(),
         "Job": _Jobs(),
         "Namespace": NamespaceStrategy(),

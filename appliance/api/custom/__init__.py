@@ -1,0 +1,1 @@
+"""Custom resources: kinds that users define while the server runs."""
