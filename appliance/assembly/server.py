@@ -84,12 +84,17 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             not_ready_s=config.default_not_ready_toleration_seconds,
             unreachable_s=config.unreachable_toleration_s,
         )
-        registry = await stack.enter_async_context(
-            StoreRegistry(
-                SealedStore(store, ring), clock=clock, rng=random.SystemRandom(), options=control
-            )
+        catalog, registry = (
+            Catalog(),
+            await stack.enter_async_context(
+                StoreRegistry(
+                    SealedStore(store, ring),
+                    clock=clock,
+                    rng=random.SystemRandom(),
+                    options=control,
+                )
+            ),
         )
-        catalog = Catalog()
         client = LocalClient(registry, User(name="system:apiserver", groups=MASTERS), clock)
         stack.push_async_callback(client.close)
         ca_pem = (credentials.tls / "server-ca.crt").read_bytes()
@@ -120,9 +125,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         )
         # Before anybody can ask: roles decide who may.
         await bootstrap(client, control, alone=not store.shared)
-        definitions = Definitions(registry, catalog, clock)
-        await definitions.load()
-        _ = tasks.forever("definitions", definitions.run, RESTART)
+        await _follow_definitions(registry, catalog, clock, tasks)
         server = await _serve(config, parts, credentials)
         stack.push_async_callback(server.stop)
         if config.etcd_listen_client_urls:
@@ -139,6 +142,15 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         stack.push_async_callback(tasks.close)  # loops end before what they use is closed
         log.info("api server listens", port=server.port, data_dir=config.data_dir)
         yield
+
+
+async def _follow_definitions(
+    registry: StoreRegistry, catalog: Catalog, clock: Clock, tasks: Tasks
+) -> None:
+    """Serve users' kinds: those that there are at once, and whatever comes."""
+    definitions = Definitions(registry, catalog, clock)
+    await definitions.load()
+    _ = tasks.forever("definitions", definitions.run, RESTART)
 
 
 async def _credentials(config: Config, place: Place, store: Store, clock: Clock) -> Credentials:
