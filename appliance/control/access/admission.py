@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from appliance.control.access.steps.base import Attempt, Step
 from appliance.control.access.steps.escalation import Escalation
+from appliance.control.access.steps.limitranges import LimitRanges
 from appliance.control.access.steps.namespaces import NamespaceLifecycle
 from appliance.control.access.steps.nodes import NodeRestriction
 from appliance.control.access.steps.nodetaints import DefaultTolerations, TaintNewNodes
+from appliance.control.access.steps.podsecurity import PodSecurity
 from appliance.control.access.steps.priorities import Priorities
 from appliance.control.access.steps.runtimeclasses import RuntimeClasses
 from appliance.control.access.steps.serviceaccounts import ServiceAccounts
@@ -29,6 +31,8 @@ def default_chain(
         Priorities(lookup),
         DefaultTolerations(not_ready_s=options.not_ready_s, unreachable_s=options.unreachable_s),
         RuntimeClasses(lookup),
+        LimitRanges(lookup),
+        PodSecurity(lookup),
         StorageInUse(),
     )
 

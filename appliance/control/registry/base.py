@@ -36,6 +36,8 @@ class Call:
     field_validation: str = "Warn"
     """Strict, Warn or Ignore: what to do about unknown and duplicate fields."""
     warnings: list[str] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
+    """What admission noted for the audit log."""
     check_create: Callable[[], Awaitable[None]] | None = None
     """Raises Forbidden where a PUT or an apply would create, and the user may not."""
 
