@@ -17,6 +17,7 @@ from appliance.client.informer import Informers
 from appliance.control.controllers.accounts import Accounts
 from appliance.control.controllers.apiservice import ApiService, Ensure
 from appliance.control.controllers.clusterroles import ClusterRoles
+from appliance.control.controllers.cronjobs import CronJobs
 from appliance.control.controllers.daemonsets import DaemonSets
 from appliance.control.controllers.deployments import Deployments
 from appliance.control.controllers.endpoints import EndpointsController
@@ -97,6 +98,7 @@ def build(
         StatefulSets(
             client, informers, clock=clock, recorder=recorder.named("statefulset-controller")
         ),
+        CronJobs(client, informers, clock=clock, recorder=recorder.named("cronjob-controller")),
         Jobs(client, informers, clock=clock, recorder=recorder.named("job-controller")),
         DaemonSets(client, informers, clock=clock, recorder=recorder.named("daemonset-controller")),
         EndpointsController(client, informers),
