@@ -10,7 +10,7 @@ from appliance.store.errors import Unusable
 from appliance.store.options import StoreOptions
 from appliance.store.remote.endpoints import Endpoint, EtcdAddress
 from appliance.store.remote.store import EtcdStore
-from appliance.store.sql.store import SqlStore
+from appliance.store.upkeep.rescue import open_or_rescue
 
 
 async def open_store(config: Config, options: StoreOptions, clock: Clock) -> Store:
@@ -22,7 +22,7 @@ async def open_store(config: Config, options: StoreOptions, clock: Clock) -> Sto
     match parse_endpoint(config.datastore_endpoint):
         case SqliteFile(path):
             usual = config.data / "server" / "db" / "state.db"
-            return await SqlStore.open(path or usual, options, clock)
+            return await open_or_rescue(path or usual, options, clock)
         case PostgresUrl(url):
             return await _open_postgres(config, url, options, clock)
         case EtcdUrls(members, tls):

@@ -147,5 +147,9 @@ class Unusable(StoreError):
     """The file behind the store cannot be used; `str()` names it and says what to do."""
 
 
+class Damaged(Unusable):
+    """The file is not whole: what it holds cannot be trusted."""
+
+
 class InUse(Unusable):
     """Another process has the store's file."""

@@ -57,6 +57,9 @@ class StoreOptions:
 
     More than the log can hold when its move into the file finds no room: see `checkpoint_bytes`."""
 
+    snapshot_every_s: float = 86_400.0
+    """Age of the last good copy of the file at which a write has a new one made; 0: none."""
+
     checkpoint_bytes: int = 4 << 20
     """Bytes written before an idle moment is used to move the WAL into the database."""
 

@@ -7,6 +7,7 @@ Durability: WAL with `synchronous=FULL`, so a commit that returned has been fsyn
 never truncated: overwriting it is 1.7 times faster than appending to it.
 """
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -16,12 +17,17 @@ from typing import cast
 from sqlalchemy import Engine, PoolProxiedConnection, create_engine
 from sqlalchemy.pool import NullPool
 
-from appliance.store.errors import InUse, Unusable
+from appliance.store.errors import Damaged, InUse, Unusable
 from appliance.store.sql import tables
 from appliance.store.sql.space import Space
 
 APPLICATION_ID = 0x61706C73  # "apls": tells our files from other SQLite databases
-SCHEMA_VERSION = 1
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (tables.create(tables.note), tables.create(tables.superseded)),
+}
+"""What turns a file of a schema into one of the next."""
+SCHEMA_VERSION = 2
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _AUTOCHECKPOINT_PAGES = 16_384  # 64 MiB: only a backstop, `Checkpointer` comes long before
 
 
@@ -34,6 +40,7 @@ class Database:
         self._lock = _lock(path)
         self.space = Space(path, reserve_bytes)
         self.space.prepare()
+        left_open = _left_open(path)
         self._engine: Engine = create_engine(
             f"sqlite:///{path}",
             poolclass=NullPool,
@@ -43,12 +50,25 @@ class Database:
             self.writer = self.connect()
             _prepare(self.writer, path)
             self.reader = self.connect()
+            if left_open:
+                self._check()
         except sqlite3.DatabaseError as error:
             self.close()
             raise unusable(path, error) from error
         except BaseException:
             self.close()
             raise
+
+    def _check(self) -> None:
+        """Look at every page; called when the last owner did not close the file or distrusted it.
+
+        Raises:
+            Damaged: something is wrong with it.
+        """
+        found = self.reader.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise damaged(self.path, found)
+        _suspicion(self.path).unlink(missing_ok=True)
 
     def connect(self) -> sqlite3.Connection:
         """Another connection, ours to begin and commit; closed with the database."""
@@ -83,10 +103,33 @@ class Database:
 
 def unusable(path: Path, error: Exception) -> Unusable:
     """What to tell a person whose file cannot be read or written."""
-    return Unusable(
-        f"{path}: the store cannot use this file ({error}). Restore a backup in its place, or"
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+        return damaged(path, str(error))
+    return Unusable(_remedy(path, str(error)))
+
+
+def damaged(path: Path, why: str) -> Damaged:
+    """The same for a file that is not whole; the next to open it looks at every page."""
+    with contextlib.suppress(OSError):  # the disk may be what is broken
+        _suspicion(path).touch()
+    return Damaged(_remedy(path, why))
+
+
+def _remedy(path: Path, why: str) -> str:
+    return (
+        f"{path}: the store cannot use this file ({why}). Restore a backup in its place, or"
         f" move it and its -wal file away to start empty."
     )
+
+
+def _suspicion(path: Path) -> Path:
+    return path.with_name(path.name + ".suspect")
+
+
+def _left_open(path: Path) -> bool:
+    """Whether the last owner ended without closing it (then its log is there), or distrusted it."""
+    log = path.with_name(path.name + "-wal")
+    return _suspicion(path).exists() or (log.exists() and log.stat().st_size > 0)
 
 
 def _lock(path: Path) -> int:
@@ -120,9 +163,22 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by a newer release (schema {version}, this one knows"
             f" {SCHEMA_VERSION}); install that release or restore an older backup"
         )
-    else:
-        for younger in (tables.note, tables.superseded):
-            connection.execute(tables.create(younger))
+    elif version < SCHEMA_VERSION:
+        _migrate(connection, version)
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring an older file up to date, in one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for older in range(version, SCHEMA_VERSION):
+            for statement in MIGRATIONS[older]:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
 
 
 def _create(connection: sqlite3.Connection) -> None:

@@ -14,7 +14,7 @@ from appliance.store.mvcc.keyindex import revision_of
 from appliance.store.mvcc.leasing import LeaseBook, LeaseEntry
 from appliance.store.options import StoreOptions
 from appliance.store.sql import tables
-from appliance.store.sql.engine import Database
+from appliance.store.sql.engine import Database, damaged
 from appliance.store.sql.keyspace import Keyspace
 from appliance.store.sql.reader import Reader, Values
 
@@ -36,7 +36,10 @@ def recover(database: Database, options: StoreOptions, clock: Clock) -> Recovere
     ephemeral = EphemeralKeys(options.ephemeral_prefixes, options.ephemeral_history)
     keyspace = Keyspace(reader, Values(options.value_cache_bytes), ephemeral, book)
     history = _History(reader, ephemeral)
-    keyspace.index.load(history.changes())
+    try:
+        keyspace.index.load(history.changes())
+    except (TypeError, AttributeError) as error:  # a torn row has values of other types
+        raise damaged(database.path, f"a row of the history is torn: {error}") from error
     _restore_leases(reader, book, history.attached, clock)
     keyspace.compact_revision = facts.get(tables.COMPACT_WANTED, -1)
     revision = max(1, revision_of(history.newest), keyspace.compact_revision)

@@ -40,6 +40,7 @@ from appliance.store.sql.entries import Done, Note, Row, Statement, Transaction
 from appliance.store.sql.keyspace import Committed, Keyspace, Written
 from appliance.store.sql.recovery import Recovered, recover
 from appliance.store.sql.retained import Retained
+from appliance.store.sql.snapshots import Snapshots
 from appliance.store.sql.writer import Writer
 
 Answer = TypeVar("Answer")
@@ -83,6 +84,7 @@ class SqlStore:
         self._checkpointer = Checkpointer(
             database.connect(), options, finish=self._checkpoint_next, full=self._space.full
         )
+        self._snapshots = Snapshots(database.path, options.snapshot_every_s, clock)
         self._writer.after_group = self._wrote
         self._writer.full = self._space.full
         retained = Retained(self._keyspace.reader, options, clock)
@@ -245,6 +247,7 @@ class SqlStore:
         self._hub.close()
         self._writer.close()
         self._checkpointer.close()
+        self._snapshots.close()
         self._database.close()
 
     async def compacted(self) -> None:
@@ -337,6 +340,7 @@ class SqlStore:
             self._writer.checkpoint_next = True  # the log must not grow: reuse what it has
         else:
             self._checkpointer.written(size_bytes, idle)
+            self._snapshots.written()
 
     def _checkpoint_next(self) -> None:
         self._writer.checkpoint_next = True

@@ -1,11 +1,12 @@
 """The settings that durability and the size of the file rest on, as SQLite reports them."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from appliance.store.errors import Unusable
-from appliance.store.sql import tables
+from appliance.store.sql import engine, tables
 from appliance.store.sql.engine import APPLICATION_ID, SCHEMA_VERSION, Database
 
 EXPECTED = {
@@ -47,3 +48,49 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unusable, match=r"file/state\.db.*needs a directory"):
         Database(tmp_path / "file" / "state.db")
+
+
+def test_a_file_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    Database(path).close()
+    with sqlite3.connect(path) as file:
+        file.executescript("DROP TABLE note; DROP TABLE superseded; PRAGMA user_version = 1")
+        row = (2 << tables.SUB_SHIFT, b"a", 2, 1, 0, 0, 0, "", b"value")
+        file.execute(tables.INSERT_ROW, row)
+    file.close()
+    for _ in range(2):
+        database = Database(path)
+        assert database.reader.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        assert database.reader.execute(tables.SELECT_NOTES, ("x",)).fetchall() == []
+        assert database.reader.execute("SELECT key, value FROM history").fetchall() == [
+            (b"a", b"value")
+        ]
+        database.close()
+
+
+def test_a_migration_that_fails_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state.db"
+    Database(path).close()
+    with sqlite3.connect(path) as file:
+        file.executescript("DROP TABLE note; PRAGMA user_version = 1")
+    file.close()
+    good = engine.MIGRATIONS[1]
+    monkeypatch.setitem(engine.MIGRATIONS, 1, (*good, "nonsense"))
+    with pytest.raises(Unusable):
+        Database(path)
+    with sqlite3.connect(path) as file:
+        assert file.execute("PRAGMA user_version").fetchone() == (1,)
+        assert not file.execute("SELECT 1 FROM sqlite_master WHERE name = 'note'").fetchall()
+    file.close()
+
+
+def test_a_file_from_the_future_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    Database(path).close()
+    with sqlite3.connect(path) as file:
+        file.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    file.close()
+    with pytest.raises(Unusable, match="newer release"):
+        Database(path)

@@ -260,7 +260,7 @@ async def test_large_values_are_replayed_in_small_pages(path: Path, clock: FakeC
 async def test_notes_are_kept_also_in_files_that_had_none(path: Path, clock: FakeClock) -> None:
     await (await SqlStore.open(path, OPTIONS, clock)).close()
     with sqlite3.connect(path) as older:
-        older.execute("DROP TABLE note")
+        older.executescript("DROP TABLE note; PRAGMA user_version = 1")
     older.close()
     store = await SqlStore.open(path, OPTIONS, clock)
     await store.write_notes("auth", {"state": b"1"})
