@@ -346,7 +346,7 @@ def test_stopping_runs_the_hook_and_waits_for_the_grace(pods: Cluster, host: Pat
 def test_commands_are_no_shell(pods: Cluster) -> None:
     phase(pods, "words", "Succeeded")
     assert pods.kubectl("logs", "words", "-c", "a") == "hello $HOME $(GREETING)\n"
-    assert pods.kubectl("logs", "words", "-c", "own") == "the image's own command\n"
+    assert pods.kubectl("logs", "words", "-c", "own") == "entry cmd\n"
 
 
 @pytest.mark.seed("C02", "C03")

@@ -31,7 +31,8 @@ def archive(name: str) -> bytes:
     files["etc/passwd"] = File(b"root:x:0:0::/:/bin/sh\n")
     files["tmp/.keep"] = File(b"")
     config = {
-        "Cmd": ["/bin/echo", "the image's own command"],
+        "Entrypoint": ["/bin/echo", "entry"],
+        "Cmd": ["cmd"],
         "Env": ["PATH=/bin", f"FROM_IMAGE={name}"],
         "WorkingDir": "/tmp",
     }

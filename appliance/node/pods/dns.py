@@ -97,11 +97,15 @@ def hostname(pod: Pod) -> str:
     return wished[:HOSTNAME_MAX].rstrip("-.")
 
 
+HOSTS_HEAD = "# Kubernetes-managed hosts file."
+"""Programs look for this very line to tell whose file it is."""
+
+
 def hosts(pod: Pod, address: str, domain: str) -> str:
     """The hosts file of a pod with its own network."""
     name = hostname(pod)
     lines = [
-        "# Made by the appliance for this pod.",
+        HOSTS_HEAD,
         "127.0.0.1\tlocalhost",
         "::1\tlocalhost ip6-localhost ip6-loopback",
         "fe00::\tip6-localnet",
@@ -116,7 +120,7 @@ def hosts(pod: Pod, address: str, domain: str) -> str:
     if address:
         lines.append("\t".join([address, *names]))
     if pod.spec.hostAliases:
-        lines.extend(["", "# Asked for by hostAliases."])
+        lines.extend(["", "# Entries added by HostAliases."])
         lines.extend("\t".join([a.ip, *a.hostnames]) for a in pod.spec.hostAliases)
     return "\n".join(lines) + "\n"
 

@@ -82,6 +82,8 @@ class Worker:
         snapshot of them all. Only a change that matters wakes the worker.
         """
         matters = _matters(self._pod, pod) or ending != self._ending
+        if _shows_itself(self._pod, pod):
+            self._refresh = True
         self._pod = pod
         if self._remembered and not remembered:
             self._remembered = False
@@ -241,6 +243,13 @@ def _matters(old: Pod, new: Pod) -> bool:
     if (was.labels, was.annotations) != (now.labels, now.annotations) or old.spec != new.spec:
         return True
     return bool(new.spec.readinessGates) and old.status.conditions != new.status.conditions
+
+
+def _shows_itself(old: Pod, new: Pod) -> bool:
+    """Whether labels or annotations changed that a volume may show."""
+    was, now = old.metadata, new.metadata
+    changed = (was.labels, was.annotations) != (now.labels, now.annotations)
+    return changed and any(v.downwardAPI or v.projected for v in new.spec.volumes)
 
 
 def _is_about_to_attach(decision: Plan) -> bool:

@@ -8,7 +8,12 @@ import pytest
 from appliance.api.kinds.core.configmap import ConfigMap
 from appliance.api.kinds.core.pod.container import EnvVar, EnvVarSource
 from appliance.api.kinds.core.pod.handlers import ExecAction, Lifecycle, LifecycleHandler, Probe
-from appliance.api.kinds.core.references import ConfigMapKeySelector
+from appliance.api.kinds.core.pod.volumes import (
+    DownwardAPIVolumeFile,
+    DownwardAPIVolumeSource,
+    Volume,
+)
+from appliance.api.kinds.core.references import ConfigMapKeySelector, ObjectFieldSelector
 from appliance.node.runtimes import marks
 from appliance.node.runtimes.base import (
     Container,
@@ -142,6 +147,22 @@ async def test_a_new_image_re_creates_that_container_only(stage: Stage) -> None:
         assert (await stage.running("a")).image == "web:2"
         assert (await stage.running("a")).id != a.id
         assert (await stage.running("b")).id == b.id
+
+
+async def test_changed_labels_reach_a_volume_at_once(stage: Stage) -> None:
+    label = DownwardAPIVolumeFile(
+        path="labels", fieldRef=ObjectFieldSelector(fieldPath="metadata.labels")
+    )
+    volumes = [Volume(name="v", downwardAPI=DownwardAPIVolumeSource(items=[label]))]
+    async with stage.workers() as workers:
+        workers.wish([pod(volumes=volumes)])
+        await stage.settle()
+        changed = pod(volumes=volumes)
+        changed.metadata.labels = {"fresh": "yes"}
+        workers.wish([changed])
+        await stage.settle()
+    (file,) = [p for p in stage.data_dir.rglob("labels") if p.is_symlink()]
+    assert file.read_text() == 'fresh="yes"'
 
 
 async def test_an_agent_that_comes_back_adopts_what_runs(stage: Stage) -> None:
