@@ -18,6 +18,7 @@ from tests.lab.cluster import Cluster, eventually
 from tests.lab.pods import Json, Status, box, many, pod
 from tests.lab.shell_image import SHELL
 
+pytestmark = pytest.mark.slow  # `make e2e`: CI has no room for both engines
 IDLE = "trap exit TERM; while :; do usleep 200000; done"
 QUICK = {"periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 2}
 NEVER = {"restartPolicy": "Never"}

@@ -13,6 +13,7 @@ from tests.lab import shell_image
 from tests.lab.cluster import Cluster, eventually
 from tests.lab.pods import Json, Status, box, many, pod
 
+pytestmark = pytest.mark.slow  # `make e2e`: CI has no room for both engines
 IDLE = "trap exit TERM; while :; do usleep 200000; done"
 USER = {"securityContext": {"runAsUser": 1000}}
 BINARY = "3q2+7w=="  # de ad be ef
@@ -279,7 +280,6 @@ def test_what_a_pod_reads_of_itself_changes_at_once(pods: Cluster) -> None:
         eventually(lambda at=at: 'note="two"' in read(pods, f"/{at}/notes"), within_s=10)
 
 
-@pytest.mark.slow
 def test_changed_objects_reach_the_files(pods: Cluster) -> None:
     """Conformance 360, 369, 401, 409, 421, 428: within the sync period, a minute."""
     eventually(lambda: Status(pods, "live").ready())

@@ -14,6 +14,7 @@ from appliance.kit.backoff import Backoff
 from appliance.kit.tasks import Tasks
 from appliance.node.pods import actions as do
 from appliance.node.pods.bell import Bell
+from appliance.node.pods.early import EarlyEvents
 from appliance.node.pods.everyone import every_wish
 from appliance.node.pods.execute import Hands, Parts
 from appliance.node.pods.last_words import LastWords
@@ -34,13 +35,22 @@ PAUSES = Backoff(base_s=0.5, maximum_s=30.0)
 class Worker:
     """Brings one pod to where it should be and keeps it there."""
 
-    def __init__(self, pod: Pod, parts: Parts, tasks: Tasks, *, remembered: bool = False) -> None:
+    def __init__(
+        self,
+        pod: Pod,
+        parts: Parts,
+        tasks: Tasks,
+        *,
+        early: EarlyEvents,
+        remembered: bool = False,
+    ) -> None:
         self._pod = pod
         self._remembered = remembered
         """The wish comes from disk: its status is old, so nothing is reported yet."""
         self._parts = parts
         self._ending: Ending | None = None
         self._memory = Memory(last=pod.status)
+        self._early = early
         self._adopting = True
         self._gone = False
         self._failures = 0
@@ -155,7 +165,11 @@ class Worker:
         seen = await self._parts.runtime.list(
             marks.of_pod(options.cluster_id, self._pod.metadata.uid)
         )
+        fresh = [c for c in seen if c.id not in self.container_ids]
         self.container_ids = frozenset(c.id for c in seen)
+        for container in fresh:
+            if self._early.has_ended(container.id) and container.state is State.RUNNING:
+                self._bell.ring()  # what was seen is older than what was heard
         sandboxes, containers = sort_out(seen)
         if self._adopting:
             self._adopt(seen)

@@ -15,6 +15,7 @@ from appliance.api.kinds.core.pod.spec import PodSpec
 from appliance.api.meta import ObjectMeta
 from appliance.kit.clock import parse_rfc3339
 from appliance.kit.tasks import Tasks
+from appliance.node.pods.early import EarlyEvents
 from appliance.node.pods.execute import Parts
 from appliance.node.pods.view import DEFAULT_GRACE_S, Ending, grace_of
 from appliance.node.pods.worker import Worker
@@ -35,6 +36,7 @@ class Workers:
         self._wanted: Mapping[str, Pod] = {}
         self._finished: set[str] = set()
         """Uids that are done with here but still on somebody's list."""
+        self._early = EarlyEvents()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -103,7 +105,7 @@ class Workers:
         await self._idle.wait()
 
     def _begin(self, pod: Pod, *, remembered: bool = False) -> Worker:
-        worker = Worker(pod, self._parts, self._tasks, remembered=remembered)
+        worker = Worker(pod, self._parts, self._tasks, early=self._early, remembered=remembered)
         self._workers[pod.metadata.uid] = worker
         self._idle.clear()
         meta = pod.metadata
@@ -147,7 +149,7 @@ class Workers:
             if container_id in worker.container_ids:
                 worker.ring()
                 return
-        # made since the last look of its worker, which then looks again anyway
+        self._early.note(container_id)  # made since the last look of its worker
 
 
 def _ending(pod: Pod) -> Ending | None:

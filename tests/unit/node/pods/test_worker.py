@@ -1,5 +1,6 @@
 """The life of pods on a node in memory: state of the world, not calls."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -147,6 +148,32 @@ async def test_a_new_image_re_creates_that_container_only(stage: Stage) -> None:
         assert (await stage.running("a")).image == "web:2"
         assert (await stage.running("a")).id != a.id
         assert (await stage.running("b")).id == b.id
+
+
+async def test_an_end_that_is_told_while_somebody_looks_is_not_lost(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container ends between the engine's answer and the worker that reads it."""
+    ended: list[str] = []
+    look = stage.runtime.list
+
+    async def slow(wanted: Mapping[str, str]) -> Sequence[Container]:
+        found = await look(wanted)
+        for one in found:
+            fresh = one.marks[marks.CONTAINER_NAME] == "web" and one.state is State.RUNNING
+            if fresh and not ended:
+                ended.append(one.id)
+                stage.runtime.finish(one.id, 0)
+                for _ in range(20):  # the word of its end arrives
+                    await asyncio.sleep(0)
+        return found
+
+    monkeypatch.setattr(stage.runtime, "list", slow)
+    async with stage.workers() as workers:
+        workers.wish([pod(restartPolicy="Never")])
+        await stage.settle()
+        assert ended
+        assert stage.status().phase == "Succeeded"
 
 
 async def test_changed_labels_reach_a_volume_at_once(stage: Stage) -> None:
