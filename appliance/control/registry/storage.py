@@ -6,6 +6,8 @@ revision, so every later read through this process sees it (read your own writes
 Owned by `StoreRegistry`; holds one cache and one task per kind that was asked for.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,10 +101,8 @@ class Storage:
 
     async def revision(self) -> int:
         """The store's revision now; caches can reach it."""
-        try:
+        with _answered():
             return await self._store.head()
-        except (store_errors.Closed, store_errors.Unavailable) as error:
-            raise errors.ServiceUnavailable(str(error)) from error
 
     def counts(self) -> list[KindCounts]:
         """Figures of each cache, for metrics."""
@@ -122,7 +122,9 @@ class Storage:
         key = key_of(kind, meta.namespace, meta.name)
         stored_key, value = store_key(kind, key), to_store(kind, obj)
         absent = Compare(key=stored_key, target=CompareTarget.MOD, operand=0)
-        put = Put(key=stored_key, value=value, lease=await self._leases.lease_for(ttl_s))
+        with _answered():
+            lease_id = await self._leases.lease_for(ttl_s)
+        put = Put(key=stored_key, value=value, lease=lease_id)
         done = await self._commit(Txn(compares=(absent,), success=(put,)), author)
         if not done.succeeded:
             # who is told that there is one must find it when looking
@@ -140,7 +142,9 @@ class Storage:
         """
         key = key_of(kind, old.obj.metadata.namespace, old.obj.metadata.name)
         stored_key, value = store_key(kind, key), to_store(kind, obj)
-        put = Put(key=stored_key, value=value, lease=await self._leases.lease_for(ttl_s))
+        with _answered():
+            lease_id = await self._leases.lease_for(ttl_s)
+        put = Put(key=stored_key, value=value, lease=lease_id)
         done = await self._commit(
             Txn(
                 compares=(_unchanged(stored_key, old.revision),),
@@ -176,7 +180,8 @@ class Storage:
 
     async def page(self, kind: Kind[T], request: Range) -> tuple[list[Stored[T]], RangeResult]:
         """Read a past revision straight from the store."""
-        found = await self._store.range(request)
+        with _answered():
+            found = await self._store.range(request)
         items = [
             readable(kind, kv.value, kv.mod_revision, key=object_key(kind, kv.key))
             for kv in found.kvs
@@ -186,9 +191,8 @@ class Storage:
     async def _commit(self, request: Txn, author: str) -> TxnResult:
         """Run a transaction; what the store refuses is told in its own words, as upstream does."""
         try:
-            return await self._store.txn(request, author)
-        except (store_errors.Closed, store_errors.Unavailable) as error:
-            raise errors.ServiceUnavailable(str(error)) from error
+            with _answered():
+                return await self._store.txn(request, author)
         except store_errors.StoreError as error:
             raise Unclassified(str(error)) from error
 
@@ -200,6 +204,15 @@ class Storage:
         if now is not None and now.revision == revision:
             return now
         return from_store(kind, value, revision)
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """A store that does not answer is a server that cannot: clients come back later."""
+    try:
+        yield
+    except (store_errors.Closed, store_errors.Unavailable) as error:
+        raise errors.ServiceUnavailable(str(error)) from error
 
 
 def _unchanged(stored_key: bytes, revision: int) -> Compare:
