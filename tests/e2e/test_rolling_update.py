@@ -50,7 +50,7 @@ spec:
 
 @pytest.fixture
 def rolled(cluster: Cluster) -> Iterator[Cluster]:
-    asyncio.run(_second_image(cluster.runtime))
+    second_image(cluster.runtime)
     cluster.apply(MANIFEST.format(image=FRONTEND))
     eventually(lambda: len(cluster.running("app=rolled")) == 3)
     yield cluster
@@ -136,8 +136,14 @@ def images(cluster: Cluster) -> list[str]:
     return [p["spec"]["containers"][0]["image"] for p in cluster.running("app=rolled")]
 
 
-async def _second_image(kind: str) -> None:
-    runtime = await open_runtime(kind, "", SystemClock())
-    if await runtime.image(SECOND) is None:
-        await runtime.load(await build_frontend(SECOND))
-    await runtime.close()
+def second_image(kind: str) -> str:
+    """Another image for the engine, and its name."""
+
+    async def load() -> None:
+        runtime = await open_runtime(kind, "", SystemClock())
+        if await runtime.image(SECOND) is None:
+            await runtime.load(await build_frontend(SECOND))
+        await runtime.close()
+
+    asyncio.run(load())
+    return SECOND
