@@ -15,11 +15,13 @@ from appliance.kit.tasks import Tasks
 from appliance.store.serve.calls import AtOnce, Caller, Method, Streaming, Unary
 from appliance.store.serve.framing import Assembler
 from appliance.store.serve.status import Refused, Status, ending, trailers
+from appliance.store.serve.tally import Tally
 from appliance.store.serve.wire import Message
 
 log = structlog.get_logger(__name__)
 
 OK = trailers(Status.OK)
+_UNCOUNTED = Tally()
 
 
 class Connection(Protocol):
@@ -76,6 +78,7 @@ class Call:
         "caller",
         "stream_id",
         "streams",
+        "tally",
         "timer",
     )
 
@@ -87,6 +90,7 @@ class Call:
         self.assembler = Assembler(connection.max_message_bytes)
         self.timer: asyncio.TimerHandle | None = None
         self.streams = isinstance(method, Streaming)
+        self.tally = _UNCOUNTED
         self._connection = connection
         self._method = method
         self._requests: deque[bytes] = deque()
@@ -133,6 +137,7 @@ class Call:
     def fail(self, refused: Refused) -> None:
         """End the call from outside its handler."""
         if not self._over:
+            self.tally.failed[refused.status] += 1
             self._end(trailers(refused.status, str(refused)))
             if self._task is not None:
                 self._task.cancel()
@@ -179,6 +184,7 @@ class Call:
         """Answer a unary call."""
         if not self._over:
             self._close()
+            self.tally.ok += 1
             self._connection.answer(self, data)
 
     def refuse(self, error: Exception) -> None:
@@ -189,6 +195,7 @@ class Call:
             log.error("call failed", path=path, exc_info=error)
             refused = Refused(Status.UNKNOWN, str(error))
         if not self._over:
+            self.tally.failed[refused.status] += 1
             self._end(trailers(refused.status, str(refused)))
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -198,6 +205,7 @@ class Call:
             self.refuse(error)
         else:
             if not self._over:
+                self.tally.ok += 1
                 self._end(OK)
 
     def _begin(self) -> None:

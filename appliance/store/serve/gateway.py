@@ -59,6 +59,7 @@ ROUTES: Mapping[str, str] = {
     "maintenance/hashkv": f"/{_CARE}/HashKV",
     "maintenance/snapshot": f"/{_CARE}/Snapshot",
     "maintenance/transfer-leadership": f"/{_CARE}/MoveLeader",
+    "maintenance/downgrade": f"/{_CARE}/Downgrade",
     "auth/enable": f"/{_AUTH}/AuthEnable",
     "auth/disable": f"/{_AUTH}/AuthDisable",
     "auth/status": f"/{_AUTH}/AuthStatus",

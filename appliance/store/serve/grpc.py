@@ -11,7 +11,7 @@ Source: gRPC's PROTOCOL-HTTP2.md.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import structlog
@@ -29,6 +29,7 @@ from appliance.store.serve.http2 import Connection
 from appliance.store.serve.http2_events import Data, Drained, Event, Opened, Reset
 from appliance.store.serve.keepalive import Heartbeat
 from appliance.store.serve.status import Refused, Status, refusal, trailers
+from appliance.store.serve.tally import Tallies, Tally
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,7 @@ class GrpcOptions:
 
     methods: Methods
     tasks: Tasks
+    tallies: Tallies = field(default_factory=Tallies)
     max_message_bytes: int = 2 << 20
     """etcd's: 1.5 MiB for a request and 512 KiB around it."""
 
@@ -59,6 +61,7 @@ class _Route(NamedTuple):
     caller: Caller
     timeout: bytes | None
     refusal: bytes
+    tally: Tally
 
 
 class GrpcConnection(asyncio.Protocol):
@@ -94,6 +97,7 @@ class GrpcConnection(asyncio.Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         self._heartbeat.heard = True
+        self._options.tallies.received_bytes += len(data)
         try:
             events = self._http2.receive(data)
         except ConnectionFault as fault:
@@ -144,6 +148,7 @@ class GrpcConnection(asyncio.Protocol):
                     waiting.set_result(None)
         out = self._http2.take()
         if out and self._transport is not None:
+            self._options.tallies.sent_bytes += len(out)
             self._transport.write(out)
 
     def flush_soon(self) -> None:
@@ -193,6 +198,8 @@ class GrpcConnection(asyncio.Protocol):
             self._http2.send_headers(stream_id, route.refusal, end=True)
             return
         call = Call(self, stream_id, method, caller)
+        call.tally = route.tally
+        route.tally.started += 1
         self._calls[stream_id] = call
         if route.timeout is not None:
             limit_s = timeout_s(route.timeout)
@@ -215,7 +222,8 @@ class GrpcConnection(asyncio.Protocol):
         elif method is None:
             refusal = _HEAD + trailers(Status.UNIMPLEMENTED, self._unknown(path))
         caller = Caller(self._peer, fields, self._common_name)
-        route = _Route(method, caller, fields.get(b"grpc-timeout"), refusal)
+        tally = self._options.tallies.of(path) if method is not None else Tally()
+        route = _Route(method, caller, fields.get(b"grpc-timeout"), refusal, tally)
         if len(self._routes) < _KEPT_ROUTES:
             self._routes[headers] = route
         return route

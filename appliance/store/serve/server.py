@@ -23,6 +23,7 @@ from appliance.store.serve.auth.service import AuthService
 from appliance.store.serve.auth.tokens import SimpleTokens, TokenMaker
 from appliance.store.serve.calls import Methods
 from appliance.store.serve.cluster import ClusterService
+from appliance.store.serve.downgrade import DowngradeService
 from appliance.store.serve.frames import PREFACE
 from appliance.store.serve.gateway import Gateway
 from appliance.store.serve.grpc import GrpcConnection, GrpcOptions
@@ -36,6 +37,7 @@ from appliance.store.serve.maintenance import MaintenanceService
 from appliance.store.serve.parts import Parts
 from appliance.store.serve.quota import Quota
 from appliance.store.serve.rangestream import RangeStreamService
+from appliance.store.serve.tally import Tallies
 from appliance.store.serve.v2.pages import V2Pages
 from appliance.store.serve.watch import WatchService
 
@@ -71,6 +73,7 @@ def all_methods(parts: Parts) -> Methods:
         **WatchService(store, identity, guard, clock).methods(),
         **LeaseService(store, identity, quota).methods(),
         **ClusterService(identity).methods(),
+        **DowngradeService(identity).methods(),
         **LockService(store, identity, guard, quota).methods(),
         **ElectionService(store, identity, guard, quota).methods(),
         **MaintenanceService(store, identity, quota, clock).methods(),
@@ -97,8 +100,9 @@ class EtcdServer:
         guard = Guard(store, self._book, tokens, by_certificate=options.client_cert_auth)
         parts = Parts(store, identity, quota, guard, clock)
         methods = guarded(all_methods(parts), guard, store)
-        self._options = GrpcOptions(methods, self._tasks)
-        self._pages = Pages(store, quota)
+        tallies = Tallies()
+        self._options = GrpcOptions(methods, self._tasks, tallies)
+        self._pages = Pages(store, identity, quota, tallies)
         self._v2 = V2Pages(parts)
         self._gateway = Gateway(methods)
         self._servers: list[asyncio.Server] = []

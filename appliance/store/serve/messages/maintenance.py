@@ -122,6 +122,20 @@ class SnapshotLease(Message):
     TTL: Annotated[int, 2] = 0
 
 
+class DowngradeRequest(Message):
+    """May the cluster go back to an older version (0)? Do it (1), or stop it (2)."""
+
+    action: Annotated[int, 1, ("VALIDATE", "ENABLE", "CANCEL")] = 0
+    version: Annotated[str, 2] = ""
+
+
+class DowngradeResponse(Message):
+    """The version it has."""
+
+    header: Annotated[ResponseHeader | None, 1] = None
+    version: Annotated[str, 2] = ""
+
+
 class HealthCheckRequest(Message):
     """Is the service well? An empty name asks for the server."""
 

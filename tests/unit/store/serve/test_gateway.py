@@ -128,7 +128,7 @@ async def test_a_closed_store_is_not_healthy(port: int, store: MemoryStore) -> N
     await store.close()
     answer = await exchange(port, request("GET", "/health"))
     assert answer.startswith(b"HTTP/1.1 503")
-    assert b'{"health":"false","reason":"etcdserver: server stopped"}' in answer
+    assert b'{"health":"false","reason":"RANGE ERROR:etcdserver: server stopped"}' in answer
 
 
 def test_enums_have_names_and_hashes_are_numbers() -> None:
