@@ -21,17 +21,27 @@ from tests.unit.control.test_plane import rc, service
 NAMES = (
     "accounts",
     "clusterrole-aggregation",
-    "token-secrets",
+    "cronjob",
+    "daemonset",
+    "deployment",
     "endpoints",
     "endpointslices",
     "evictions",
     "garbage",
+    "job",
+    "loadbalancers",
     "mirroring",
     "namespaces",
     "nodeipam",
     "nodelife",
     "podgc",
+    "pv-protection",
+    "pvc-protection",
+    "replicaset",
     "replication",
+    "resource-quota",
+    "statefulset",
+    "token-secrets",
 )
 
 

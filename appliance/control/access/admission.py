@@ -11,15 +11,15 @@ from appliance.control.access.steps.nodes import NodeRestriction
 from appliance.control.access.steps.nodetaints import DefaultTolerations, TaintNewNodes
 from appliance.control.access.steps.podsecurity import PodSecurity
 from appliance.control.access.steps.priorities import Priorities
+from appliance.control.access.steps.quotas import Charging, Quotas
 from appliance.control.access.steps.runtimeclasses import RuntimeClasses
 from appliance.control.access.steps.serviceaccounts import ServiceAccounts
 from appliance.control.access.steps.storageuse import StorageInUse
 from appliance.control.options import DEFAULTS, ControlOptions
-from appliance.control.registry.base import Lookup
 
 
 def default_chain(
-    lookup: Lookup, rng: random.Random, *, options: ControlOptions = DEFAULTS
+    lookup: Charging, rng: random.Random, *, options: ControlOptions = DEFAULTS
 ) -> tuple[Step, ...]:
     """Give the steps of a normal cluster; the order is upstream's."""
     return (
@@ -34,6 +34,7 @@ def default_chain(
         LimitRanges(lookup),
         PodSecurity(lookup),
         StorageInUse(),
+        Quotas(lookup),  # the last: what it lets through, it charges
     )
 
 

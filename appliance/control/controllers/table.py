@@ -32,6 +32,7 @@ from appliance.control.controllers.nodeipam import NodeIpam
 from appliance.control.controllers.nodelife import NodeLife
 from appliance.control.controllers.podgc import PodCollector
 from appliance.control.controllers.protection import ClaimProtection, VolumeProtection
+from appliance.control.controllers.quotas import Quotas
 from appliance.control.controllers.replicasets import ReplicaSets
 from appliance.control.controllers.replication import Replication
 from appliance.control.controllers.statefulsets import StatefulSets
@@ -88,6 +89,7 @@ def build(
         *given,
         LoadBalancers(client, informers, recorder=balancers, reserved=options.host_ports),
         ClusterRoles(client, informers),
+        Quotas(client, informers, owned, clock=clock),
         Replication(client, informers, clock=clock, recorder=replication),
         ReplicaSets(
             client, informers, clock=clock, recorder=recorder.named("replicaset-controller")

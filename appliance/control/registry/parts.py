@@ -9,7 +9,7 @@ from appliance.api.custom.object import is_custom
 from appliance.api.kind import Kind, T
 from appliance.control.access.steps.base import Step
 from appliance.control.options import ControlOptions
-from appliance.control.registry.storage import Storage
+from appliance.control.registry.storage import Moved, Storage
 from appliance.control.registry.strategy import DEFAULT, Strategy
 from appliance.kit.clock import Clock
 
@@ -48,6 +48,20 @@ class StorageLookup:
         cache = self._storage.cache(kind)
         await cache.ready()
         return [item.obj for item in cache.items(namespace)]
+
+    async def swap(self, kind: Kind[T], old: T, new: T) -> bool:
+        """Put `new` where `old` is; False if something else is there by now."""
+        meta = old.metadata
+        stored = await self._storage.get(kind, meta.namespace, meta.name)
+        if stored is None or stored.obj is not old:
+            return False
+        try:
+            await self._storage.replace(kind, stored, new, "system:apiserver")
+        except Moved as moved:
+            if moved.now is not None:  # who tries again must find it
+                await self._storage.cache(kind).reach(moved.now.revision)
+            return False
+        return True
 
     def changes(self, kind: Kind[Any]) -> int:
         """Changes to objects of a kind so far."""
