@@ -10,11 +10,13 @@ Source: etcd server/etcdserver/api/v3alarm/alarms.go, server/etcdserver/apply/{c
 from appliance.store.base import Store
 from appliance.store.errors import NoSpace
 from appliance.store.notes import Notes
+from appliance.store.serve.following import announce
 from appliance.store.serve.status import Refused, Status
 
 NONE, NOSPACE, CORRUPT = 0, 1, 2
 _TEXT = {NOSPACE: "memberID:{} alarm:NOSPACE ", CORRUPT: "memberID:{} alarm:CORRUPT "}
-_BOOK = "alarms"
+BOOK = "alarms"
+"""Its name among the notes."""
 Alarm = tuple[int, int]
 """A member and its alarm."""
 
@@ -27,11 +29,11 @@ class Alarms:
         self._on: dict[Alarm, None] = {}
 
     async def load(self) -> None:
-        """Read which were on; before the first call is served."""
+        """Read which are on: before the first call is served, and when others have changed it."""
         if isinstance(self._store, Notes):
-            for name in sorted(await self._store.notes(_BOOK)):
-                member, _, alarm = name.partition("/")
-                self._on[int(member), int(alarm)] = None
+            names = sorted(await self._store.notes(BOOK))
+            pairs = [name.partition("/")[::2] for name in names]
+            self._on = {(int(member), int(alarm)): None for member, alarm in pairs}
 
     async def raise_(self, member_id: int, alarm: int) -> list[Alarm]:
         """Turn one on; nothing if it is."""
@@ -80,4 +82,5 @@ class Alarms:
 
     async def _keep(self, member_id: int, alarm: int, note: bytes | None) -> None:
         if isinstance(self._store, Notes):
-            await self._store.write_notes(_BOOK, {f"{member_id}/{alarm}": note})
+            await self._store.write_notes(BOOK, {f"{member_id}/{alarm}": note})
+            await announce(self._store, BOOK)

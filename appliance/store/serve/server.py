@@ -15,7 +15,9 @@ from typing_extensions import override
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import Store
+from appliance.store.serve import alarms
 from appliance.store.serve.alarms import Alarms
+from appliance.store.serve.auth import book as auth
 from appliance.store.serve.auth.book import AuthBook
 from appliance.store.serve.auth.checks import guarded
 from appliance.store.serve.auth.guard import Guard
@@ -24,6 +26,7 @@ from appliance.store.serve.auth.tokens import SimpleTokens, TokenMaker
 from appliance.store.serve.calls import Methods
 from appliance.store.serve.cluster import ClusterService
 from appliance.store.serve.downgrade import DowngradeService
+from appliance.store.serve.following import follow
 from appliance.store.serve.frames import PREFACE
 from appliance.store.serve.gateway import Gateway
 from appliance.store.serve.grpc import GrpcConnection, GrpcOptions
@@ -92,6 +95,7 @@ class EtcdServer:
         options: ServeOptions | None = None,
     ) -> None:
         options = options or ServeOptions()
+        self._store = store
         self._alarms = Alarms(store)
         quota = Quota(store, self._alarms, identity.member_id, options.quota_bytes)
         self._tasks = Tasks("etcd", clock)
@@ -116,6 +120,9 @@ class EtcdServer:
         """
         await self._book.load()
         await self._alarms.load()
+        if not self._servers:
+            follow(self._store, auth.BOOK, self._book.load, self._tasks)
+            follow(self._store, alarms.BOOK, self._alarms.load, self._tasks)
         if tls is not None:
             tls.set_alpn_protocols(["h2", "http/1.1"])
         server = await asyncio.get_running_loop().create_server(

@@ -16,11 +16,13 @@ from appliance.store.base import Store
 from appliance.store.notes import Notes
 from appliance.store.serve.auth.permissions import Granted, is_valid
 from appliance.store.serve.auth.refusals import AuthRefused, Why
+from appliance.store.serve.following import announce
 from appliance.store.serve.messages.auth import Permission, Role, User
 
 ROOT = "root"
 """The user, and the role, that may do everything."""
-_BOOK = "auth"
+BOOK = "auth"
+"""Its name among the notes."""
 _USER, _ROLE, _STATE = "user/", "role/", "state"
 
 
@@ -64,9 +66,9 @@ class AuthBook:
         self._turn = asyncio.Lock()
 
     async def load(self) -> None:
-        """Read what is kept; before the first call is served."""
+        """Read what is kept: before the first call is served, and when others have changed it."""
         if isinstance(self._store, Notes):
-            self._see(_state_of(await self._store.notes(_BOOK)))
+            self._see(_state_of(await self._store.notes(BOOK)))
 
     def granted(self, name: str) -> Granted:
         """What a user's roles permit, worked out once per auth revision."""
@@ -199,8 +201,9 @@ class AuthBook:
     async def _write(self, changes: dict[str, bytes | None]) -> None:
         if not isinstance(self._store, Notes):
             raise AuthRefused(Why.NO_NOTES)
-        await self._store.write_notes(_BOOK, changes)
-        self._see(_state_of(await self._store.notes(_BOOK)))
+        await self._store.write_notes(BOOK, changes)
+        await announce(self._store, BOOK)
+        self._see(_state_of(await self._store.notes(BOOK)))
 
     def _see(self, state: AuthState) -> None:
         self.state = state

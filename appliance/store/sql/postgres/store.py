@@ -62,6 +62,9 @@ class PostgresStore:
 
     shared = True
 
+    notes_are_shared = True
+    """Other masters write them, too (`serve.following`)."""
+
     @classmethod
     async def open(cls, conninfo: str, options: StoreOptions, clock: Clock) -> "PostgresStore":
         """Connect, make the schema if there is none, load what is there.
