@@ -13,6 +13,7 @@ from appliance.api.kinds.policy.eviction import Eviction
 from appliance.api.meta import DeleteOptions
 from appliance.client.base import clone
 from appliance.control.registry.base import Call, Stored
+from appliance.control.registry.budgets import take_from_budget
 from appliance.control.registry.deleting import delete
 from appliance.control.registry.parts import Parts
 from appliance.control.registry.refusals import Unclassified
@@ -52,10 +53,14 @@ async def bind(parts: Parts, binding: Binding, *, namespace: str, name: str, cal
 
 
 async def evict(parts: Parts, eviction: Eviction, *, namespace: str, name: str, call: Call) -> None:
-    """Delete a pod by way of eviction; it is told so by a condition."""
+    """Delete a pod by way of eviction, if its budget allows; it is told so by a condition."""
     if eviction.metadata.name not in ("", name):
         raise errors.BadRequest("name in URL does not match name in Eviction object")
     now = rfc3339(parts.clock.wall())
+    found = await parts.storage.get(POD, namespace, name)
+    if found is None:
+        raise errors.not_found(POD.plural, POD.group, name)
+    await take_from_budget(parts, found.obj, call)
 
     def change(old: Stored[Pod]) -> Pod:
         pod = clone(old.obj)

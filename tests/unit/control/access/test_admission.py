@@ -1,13 +1,16 @@
 """The admission chain: what it adds, and whom it turns away."""
 
 import random
+import re
 from typing import Any
 
+import msgspec
 import pytest
 
 from appliance.api.errors import ApiError, Forbidden, NotFound
 from appliance.api.kind import Kind
 from appliance.api.kinds.core.configmap import CONFIG_MAP, ConfigMap
+from appliance.api.kinds.core.limitrange import LIMIT_RANGE, LimitRange
 from appliance.api.kinds.core.namespace import NAMESPACE, Namespace, NamespaceStatus
 from appliance.api.kinds.core.node import NODE, Node
 from appliance.api.kinds.core.pod.affinity import Toleration
@@ -252,3 +255,59 @@ async def test_a_runtime_class_adds_what_it_costs_and_where_it_runs() -> None:
     wrong = pod(runtimeClassName="vm", nodeSelector={"vm": "no"})
     with pytest.raises(Forbidden, match="conflict"):
         await run(POD, wrong, known=Known().add(RUNTIME_CLASS, found))
+
+
+def limits(**item: Any) -> LimitRange:
+    spec = {"limits": [item]}
+    return msgspec.convert({"metadata": {"name": "l"}, "spec": spec}, LimitRange)
+
+
+def asking(**resources: Any) -> Pod:
+    inside = {"containers": [{"name": "c", "image": "i", "resources": resources}]}
+    return msgspec.convert({"metadata": {"name": "x"}, "spec": inside}, Pod)
+
+
+async def test_containers_that_say_nothing_get_the_defaults_of_the_namespace() -> None:
+    found = limits(
+        type="Container", default={"cpu": "200m", "memory": "64Mi"}, defaultRequest={"cpu": "100m"}
+    )
+    made = await run(POD, asking(limits={"memory": "1Gi"}), known=Known().add(LIMIT_RANGE, found))
+    (container,) = made.spec.containers
+    assert container.resources.limits == {"cpu": "200m", "memory": "1Gi"}
+    assert container.resources.requests == {"cpu": "100m"}
+    assert made.metadata.annotations["kubernetes.io/limit-ranger"] == (
+        "LimitRanger plugin set: cpu request for container c; cpu limit for container c"
+    )
+
+
+@pytest.mark.parametrize(
+    ("item", "resources", "why"),
+    [
+        (
+            {"type": "Container", "max": {"cpu": "1"}},
+            {"limits": {"cpu": "3"}},
+            "maximum cpu usage per Container is 1, but limit is 3",
+        ),
+        (
+            {"type": "Pod", "max": {"cpu": "1"}},
+            {},
+            "maximum cpu usage per Pod is 1.  No limit is specified",
+        ),
+        (
+            {"type": "Container", "min": {"cpu": "50m"}},
+            {"requests": {"cpu": "10m"}},
+            "minimum cpu usage per Container is 50m, but request is 10m",
+        ),
+        (
+            {"type": "Container", "maxLimitRequestRatio": {"cpu": "4"}},
+            {"requests": {"cpu": "50m"}, "limits": {"cpu": "900m"}},
+            "cpu max limit to request ratio per Container is 4, but provided ratio is 18.000000",
+        ),
+    ],
+)
+async def test_what_is_out_of_bounds_is_turned_away(
+    item: dict[str, Any], resources: dict[str, Any], why: str
+) -> None:
+    known = Known().add(LIMIT_RANGE, limits(**item))
+    with pytest.raises(Forbidden, match=re.escape(f'pods "x" is forbidden: {why}')):
+        await run(POD, asking(**resources), known=known)
