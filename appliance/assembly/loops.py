@@ -3,9 +3,10 @@
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from appliance.api.kind import Kind
+from appliance.assembly.customkinds import CustomKinds
 from appliance.client.base import Client
 from appliance.client.controller import Runner
 from appliance.client.election import Election
@@ -13,8 +14,10 @@ from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.config.schema import Config
 from appliance.control.controllers.apiservice import Ensure
+from appliance.control.controllers.garbage import GarbageCollector
 from appliance.control.controllers.table import ControllerOptions, build, runners
 from appliance.control.controllers.tokensecrets import Sign
+from appliance.control.custom.catalog import Catalog
 from appliance.control.http.health import Check
 from appliance.control.scheduler.loop import Scheduler
 from appliance.kit.backoff import Backoff
@@ -38,6 +41,8 @@ class Loops:
     informers: Informers
     recorders: list[EventRecorder] = field(default_factory=list)
     runners: list[Runner] = field(default_factory=list)
+    follow: list[Work] = field(default_factory=list)
+    """What tells controllers of users' kinds."""
     scheduler: Scheduler | None = None
     elections: list[tuple[Election, Runner, Work]] = field(default_factory=list)
     """Where several masters share a store: what only the leader does."""
@@ -67,6 +72,8 @@ class Loops:
 
     async def _control(self) -> None:
         async with Tasks("controllers") as tasks:
+            for follow in self.follow:
+                _ = tasks.spawn("custom-kinds", follow())
             for runner in self.runners:
                 _ = tasks.spawn("controller", runner.run())
             await tasks.wait_failed()
@@ -82,6 +89,16 @@ class Loops:
         return Check("controllers", synced)
 
 
+def _followers(
+    runners: Sequence[Runner], client: Client, catalog: Catalog, clock: Clock
+) -> list[Work]:
+    return [
+        partial(CustomKinds(client, catalog, clock, collector).run, runner)
+        for runner in runners
+        if isinstance(collector := runner.controller, GarbageCollector)
+    ]
+
+
 def make_loops(
     config: Config,
     client: Client,
@@ -90,7 +107,7 @@ def make_loops(
     ca_pem: bytes,
     sign_token: Sign,
     ensure_api_service: Ensure | None = None,
-    custom: Callable[[], Sequence[Kind[Any]]] = tuple,
+    catalog: Catalog | None = None,
     identity: str = "",
 ) -> Loops:
     """Make what the configuration does not disable; with an identity, one of several masters."""
@@ -104,10 +121,12 @@ def make_loops(
             sign_token=sign_token,
             host_ports=(_SSH, config.https_listen_port, config.kubelet_port),
             ensure_api_service=ensure_api_service,
-            custom=custom,
+            custom=catalog.custom if catalog else tuple,
         )
         built = build(client, loops.informers, clock=clock, recorder=recorder, options=options)
         loops.runners = runners(built, clock)
+        if catalog is not None:
+            loops.follow = _followers(loops.runners, client, catalog, clock)
     if not config.disable_scheduler:
         recorder = EventRecorder(client, component="default-scheduler", clock=clock)
         loops.recorders.append(recorder)

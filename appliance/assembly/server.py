@@ -108,7 +108,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             ca_pem=ca_pem,
             sign_token=tokens.tokens.sign_legacy,
             ensure_api_service=partial(bootstrap, client, control, alone=not store.shared),
-            custom=catalog.custom,
+            catalog=catalog,
             identity=identity,
         )
         nodes = NodeConnections(_node_tls(credentials))

@@ -82,12 +82,16 @@ class Runner:
         self._queue = WorkQueue(clock=clock, backoff=backoff or RETRY)
         self._watches = tuple(controller.watches())
         for watch in self._watches:
-            watch.informer.on_change(self._listener(watch))
+            self.listen(watch)
 
     @property
     def idle(self) -> bool:
         """Whether no key waits and none is worked on."""
         return self._queue.idle
+
+    def listen(self, watch: Watch) -> None:
+        """Wake keys by one more watch, whose informer the caller runs."""
+        watch.informer.on_change(self._listener(watch))
 
     def poke(self, key: str) -> None:
         """Make a key dirty by hand."""

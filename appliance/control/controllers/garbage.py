@@ -44,21 +44,32 @@ class GarbageCollector:
         self._informers: dict[tuple[str, str], Informer[Any]] = {}
         self._absent: OrderedDict[str, None] = OrderedDict()
         for kind in kinds:
-            informer = informers.of(kind)
-            informer.add_indexers({_BY_OWNER: _owner_uids, _BY_UID: _own_uid})
-            self._informers[kind.api_version, kind.kind] = informer
+            self._add(informers.of(kind))
 
     def watches(self) -> Sequence[Watch]:
         """All kinds: who changed in what concerns us, whose owner goes, whose dependent left."""
-        found = []
-        for informer in self._informers.values():
-            keys = _Keys(informer.kind)
-            found += [
-                Watch(informer, keys.own, only=_concerns_us),
-                Watch(informer, self._dependents, only=_starts_to_go),
-                Watch(informer, self._owners_going, only=_leaves_owners),
-            ]
-        return found
+        return [watch for informer in self._informers.values() for watch in self._watch(informer)]
+
+    def follow(self, informer: Informer[Any]) -> Sequence[Watch]:
+        """Look after one more kind from now on; the caller listens to what is given."""
+        self._add(informer)
+        return self._watch(informer)
+
+    def forget(self, kind: Kind[Any]) -> None:
+        """A kind is no longer there."""
+        _ = self._informers.pop((kind.api_version, kind.kind), None)
+
+    def _add(self, informer: Informer[Any]) -> None:
+        informer.add_indexers({_BY_OWNER: _owner_uids, _BY_UID: _own_uid})
+        self._informers[informer.kind.api_version, informer.kind.kind] = informer
+
+    def _watch(self, informer: Informer[Any]) -> Sequence[Watch]:
+        keys = _Keys(informer.kind)
+        return [
+            Watch(informer, keys.own, only=_concerns_us),
+            Watch(informer, self._dependents, only=_starts_to_go),
+            Watch(informer, self._owners_going, only=_leaves_owners),
+        ]
 
     async def reconcile(self, key: str) -> Result:
         """Decide over one object."""

@@ -5,6 +5,7 @@ and takes them out. `changes` grows with each change, so that whoever makes docu
 kinds knows when to make them anew. One per server.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -24,6 +25,13 @@ class Catalog:
         self.custom_groups: frozenset[str] = frozenset()
         """Groups with nothing but users' kinds."""
         self.changes = 0
+        self._changed = asyncio.Event()
+
+    async def changed(self, since: int) -> int:
+        """Return the count of changes once it is another than `since`."""
+        while self.changes == since:
+            await self._changed.wait()
+        return self.changes
 
     def find(self, group: str, version: str, plural: str) -> Kind[Any] | None:
         """Find the kind behind a URL's group, version and plural."""
@@ -47,6 +55,8 @@ class Catalog:
         groups = {kind.group for kind in self.custom()}
         self.custom_groups = frozenset(groups - {group for group, _, _ in self._built_in})
         self.changes += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
 
 
 def _key(kind: Kind[Any]) -> _Key:
