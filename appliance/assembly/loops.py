@@ -61,6 +61,11 @@ class Loops:
         for work in self.works().values():
             _ = tasks.spawn("loops", work())
 
+    async def resign(self) -> None:
+        """After the loops have ended: another master need not wait for the Leases to run out."""
+        for election, _, _ in self.elections:
+            await election.resign()
+
     def works(self) -> dict[str, Work]:
         """What there is to do, by the name of the Lease under which one master does it."""
         works: dict[str, Work] = {}

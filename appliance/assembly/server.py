@@ -135,10 +135,10 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         if store.shared:
             entry = MasterEntry(place.advertise_address, server.port)
             masters = Masters(store, client, identity=identity, entry=entry, clock=clock)
-            stack.push_async_callback(masters.leave)
-            masters.start(tasks)
+            await stack.enter_async_context(masters.among_others(tasks))
         if not config.disable_agent:
             _ = tasks.forever("agent", Child(_agent_argv(config, place, server.port)).run)
+        stack.push_async_callback(loops.resign)
         stack.push_async_callback(tasks.close)  # loops end before what they use is closed
         log.info("api server listens", port=server.port, data_dir=config.data_dir)
         yield

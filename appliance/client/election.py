@@ -12,7 +12,9 @@ else may begin. Source: client-go `tools/leaderelection`.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from appliance.api.errors import AlreadyExists, Conflict
+import structlog
+
+from appliance.api.errors import AlreadyExists, ApiError, Conflict
 from appliance.api.kinds.coordination.lease import LEASE, Lease, LeaseSpec
 from appliance.api.meta import ObjectMeta
 from appliance.client.base import Client, Where, clone
@@ -21,6 +23,8 @@ from appliance.client.controller import Result, Watch
 from appliance.client.informer import Informers
 from appliance.kit.clock import Clock, rfc3339_micro
 from appliance.kit.tasks import Tasks
+
+log = structlog.get_logger(__name__)
 
 LEASE_S = 15
 RENEW_S = 5.0
@@ -93,6 +97,19 @@ class Election:
             async with Tasks(self.name, self._clock) as tasks:
                 _ = tasks.forever("leader", work)
                 await self._lost.wait()
+
+    async def resign(self) -> None:
+        """Let another lead at once; called when what only the leader does has ended."""
+        if not self.leading:
+            return
+        self._give_up()
+        try:
+            lease = clone(await self._client.get(LEASE, self._lease, self._namespace))
+            if lease.spec.holderIdentity == self._identity:
+                lease.spec.holderIdentity = ""
+                await self._client.update(LEASE, lease)
+        except ApiError as error:
+            log.info("could not resign; the lease runs out", lease=self._lease, why=str(error))
 
     def _give_up(self) -> None:
         if self.leading:

@@ -6,6 +6,9 @@ The service of the API leads to all of them: every master watches the keys and w
 endpoints, so it does not matter which of them does. One that has ended is gone after `_TTL_S`.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import msgspec
 import structlog
 
@@ -47,13 +50,18 @@ class Masters:
         self._clock = clock
         self._lease_id = 0
 
-    def start(self, tasks: Tasks) -> None:
-        """Be known, and make all known, until `tasks` end."""
+    @asynccontextmanager
+    async def among_others(self, tasks: Tasks) -> AsyncIterator[None]:
+        """Be known, and make all known, in `tasks`; at the end say goodbye."""
         _ = tasks.spawn("master key", self._stay())
         _ = tasks.forever("masters", self._follow, _AGAIN)
+        try:
+            yield
+        finally:
+            await self._leave()
 
-    async def leave(self) -> None:
-        """Say that we go, so that nobody waits for the lease to run out."""
+    async def _leave(self) -> None:
+        """So that nobody waits for the lease to run out."""
         lease_id, self._lease_id = self._lease_id, 0
         try:
             if lease_id:

@@ -86,6 +86,11 @@ async def test_one_cluster_until_its_leader_is_killed(endpoint: str, tmp_path: P
             await leader.client.get(CONFIG_MAP, name, "default")
         await both_are_advertised(leader.client, ["192.0.2.1", "192.0.2.2"])
 
+        # Who stops in order is followed at once, not when its Lease has run out.
+        await other.end(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            await led_by(leader)
+
 
 async def make(client: Client, name: str) -> str:
     await client.create(CONFIG_MAP, ConfigMap(metadata=ObjectMeta(name=name)), namespace="default")
@@ -162,6 +167,13 @@ def controller(replicas: int) -> ReplicationController:
 async def leads(client: Client, name: str) -> str:
     holder = (await client.get(LEASE, name, "kube-system")).spec.holderIdentity or ""
     return holder.partition("_")[0]
+
+
+async def led_by(server: Server) -> None:
+    while True:
+        if await leads(server.client, "kube-scheduler") == server.data.name:
+            return
+        await asyncio.sleep(0.1)
 
 
 async def bound(client: Client, count: int) -> None:

@@ -115,3 +115,15 @@ async def test_a_leader_whose_renewal_is_not_answered_stops_in_time(
         await renewing.wait()
         await first._lost.wait()
     assert not first.leading
+
+
+async def test_who_resigns_is_followed_at_once(plane: Cluster, join: Join) -> None:
+    first, tasks = await join("a")
+    second, _ = await join("b")
+    await tasks.close()
+    await first.resign()
+    await plane.settle()
+    assert (first.leading, second.leading) == (False, True)
+    await first.resign()  # again: nothing to give away
+    lease = await plane.client.get(LEASE, "masters", NODE_LEASES)
+    assert lease.spec.holderIdentity == "b"
