@@ -23,14 +23,18 @@ from appliance.assembly.upkeep.doors import NODE_LEASES
 from appliance.client.base import Client
 from appliance.client.kubeconfig import Access, write_kubeconfig
 from appliance.config.schema import Config
-from appliance.control.access.authn import CertificatesAndTokens
+from appliance.control.access.authn import CertificatesAndTokens, StaticToken
+from appliance.control.access.tokenfile import read_tokens
 from appliance.control.access.tokens.accounts import AccountTokens
 from appliance.control.access.tokens.requests import TokenMaker
 from appliance.control.bootstrap import bootstrap
 from appliance.control.credentials import Credentials, Names
 from appliance.control.custom.catalog import Catalog
 from appliance.control.custom.definitions import RESTART, Definitions
+from appliance.control.http import auditpolicy
 from appliance.control.http.app import Parts, build_app
+from appliance.control.http.audit import AuditLog
+from appliance.control.http.auditpolicy import read_policy
 from appliance.control.http.health import Check
 from appliance.control.http.server import ApiServer
 from appliance.control.http.streams import NodeConnections
@@ -116,7 +120,8 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         parts = Parts(
             registry=registry,
             catalog=catalog,
-            authenticator=CertificatesAndTokens(accounts=tokens.tokens),
+            authenticator=CertificatesAndTokens(_static_tokens(config), tokens.tokens),
+            audit=_audit_log(config, stack),
             tokens=tokens,
             clock=clock,
             checks=(_store_check(store), loops.check()),
@@ -165,6 +170,27 @@ async def _credentials(config: Config, place: Place, store: Store, clock: Clock)
         await share_credentials(store, credentials, token=token, now=clock.wall())
     credentials.ensure(names, now=clock.wall(), token=token)
     return credentials
+
+
+def _static_tokens(config: Config) -> list[StaticToken]:
+    path = config.token_auth_file
+    try:
+        return read_tokens(Path(path).read_text()) if path else []
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _audit_log(config: Config, stack: AsyncExitStack) -> AuditLog | None:
+    if not config.audit_log_path:
+        return None
+    path = config.audit_policy_file
+    try:
+        policy = read_policy(Path(path).read_text()) if path else auditpolicy.DEFAULT
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    audit = AuditLog(Path(config.audit_log_path), policy)
+    stack.callback(audit.close)
+    return audit
 
 
 def _tokens(credentials: Credentials, registry: StoreRegistry, clock: Clock) -> TokenDoor:

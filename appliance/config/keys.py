@@ -109,6 +109,27 @@ KEYS: tuple[Key, ...] = (
         roles=_SERVER,
     ),
     Key(
+        name="token-auth-file",
+        kind="text",
+        default="",
+        help='File of static API tokens, one a line: token,user,uid,"group1,group2".',
+        roles=_SERVER,
+    ),
+    Key(
+        name="audit-log-path",
+        kind="text",
+        default="",
+        help="File that says who asked the API for what; empty: none.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="audit-policy-file",
+        kind="text",
+        default="",
+        help="Which requests it says (audit.k8s.io/v1 Policy); by default most.",
+        roles=_SERVER,
+    ),
+    Key(
         name="history-retention",
         kind="seconds",
         default=86_400.0,

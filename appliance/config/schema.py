@@ -38,6 +38,9 @@ class Config:
     tls_san: tuple[str, ...] = ()
     write_kubeconfig: str = ""
     write_kubeconfig_mode: str = "0600"
+    token_auth_file: str = ""
+    audit_log_path: str = ""
+    audit_policy_file: str = ""
     history_retention: float = 86_400.0
     disable: tuple[str, ...] = ()
     disable_agent: bool = False

@@ -19,6 +19,7 @@ from appliance.control.access.attributes import Authorizer
 from appliance.control.access.authn import Authenticator, CertificatesAndTokens
 from appliance.control.access.authorizer import default_authorizer
 from appliance.control.custom.catalog import Catalog
+from appliance.control.http.audit import AuditLog
 from appliance.control.http.discovery import Discovery, Extra
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.health import ENDPOINTS, Check, Health
@@ -72,6 +73,8 @@ class Parts:
     metrics: CollectorRegistry | None = None
     catalog: Catalog = field(default_factory=Catalog)
     """The kinds that are served; users' own come and go."""
+    audit: AuditLog | None = None
+    """Where requests are written down; without it they are not."""
     tokens: TokenDoor | None = None
     """Gives tokens of service accounts; without it there are none."""
     unguarded: Mapping[str, Handle] = field(default_factory=dict)
@@ -98,7 +101,7 @@ def build_app(parts: Parts) -> FastAPI:
             for path, handle in _routes(parts, metrics, authorizer).items()
         ],
         middleware=[
-            Middleware(Observe, metrics=metrics, clock=parts.clock),
+            Middleware(Observe, metrics=metrics, clock=parts.clock, audit=parts.audit),
             Middleware(
                 Guard,
                 authenticator=parts.authenticator,

@@ -46,6 +46,10 @@ class Exchange:
     """What to tell the user, whatever is answered (Warning headers)."""
     authorize: Callable[[str], Awaitable[None]] | None = None
     """Raises Forbidden if the user may not do this other verb to the target."""
+    impersonator: User | None = None
+    """Who really asks, where `user` is somebody whom they ask as."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """Annotations for the audit log."""
     started: bool = False
     """Whether the head of an answer has been sent."""
     upgraded: bool = False

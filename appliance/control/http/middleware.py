@@ -15,6 +15,7 @@ from appliance.api.errors import ApiError, TooManyRequests
 from appliance.control.access.attributes import Attributes, Authorizer, forbidden
 from appliance.control.access.authn import ANONYMOUS, Authenticator
 from appliance.control.access.impersonation import impersonated, read_wish
+from appliance.control.http.audit import AuditLog
 from appliance.control.http.exchange import Exchange, Receive, Scope, Send, serve
 from appliance.control.http.fairness import Fairness
 from appliance.control.http.metrics import Metrics
@@ -27,22 +28,28 @@ log = structlog.get_logger(__name__)
 
 EXCHANGE = "appliance.exchange"
 Handle = Callable[[Exchange], Awaitable[None]]
+_DECISION = "authorization.k8s.io/decision"
+_REASON = "authorization.k8s.io/reason"
 _SLOW_S = 1.0  # a request that takes longer, streams aside, is worth a line in the log
 
 
 class Observe:
     """Gives each request an Audit-Id, counts and times it."""
 
-    def __init__(self, app: Any, *, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, app: Any, *, metrics: Metrics, clock: Clock, audit: AuditLog | None = None
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._clock = clock
+        self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, and look at the head of the answer."""
         if scope["type"] != "http":
             return
         started = self._clock.monotonic()
+        began = self._clock.wall()
         audit_id = str(uuid.uuid4()).encode()
         code = 0
 
@@ -61,6 +68,14 @@ class Observe:
             if exchange is not None:
                 code = 101 if exchange.upgraded else code
                 self._metrics.done(exchange.target, code, took_s)
+                if self._audit is not None:
+                    self._audit.record(
+                        exchange,
+                        audit_id=audit_id.decode(),
+                        code=code,
+                        began=began,
+                        ended=began + took_s,
+                    )
                 if took_s > _SLOW_S and not exchange.target.streams:
                     log.warning(
                         "slow request",
@@ -120,16 +135,23 @@ class Guard:
         asked = exchange.target.attributes()
         wish = read_wish(exchange.scope["headers"])
         if wish is not None:
-            exchange.user = await impersonated(exchange.user, wish, asked, self._authorizer)
+            asker = exchange.user
+            exchange.user = await impersonated(asker, wish, asked, self._authorizer)
+            exchange.impersonator = asker
 
         async def authorize(verb: str) -> None:
             await self._authorize(exchange.user, replace(asked, verb=verb))
 
         exchange.authorize = authorize
-        await self._authorize(exchange.user, asked)
+        await self._authorize(exchange.user, asked, exchange.notes)
 
-    async def _authorize(self, user: User, asked: Attributes) -> None:
+    async def _authorize(
+        self, user: User, asked: Attributes, notes: dict[str, str] | None = None
+    ) -> None:
         decision = await self._authorizer.decide(user, asked)
+        if notes is not None:
+            notes[_DECISION] = "allow" if decision.allowed else "forbid"
+            notes[_REASON] = decision.reason
         if not decision.allowed:
             raise forbidden(user, asked, decision.reason)
 

@@ -223,7 +223,7 @@ def begin_write(exchange: Exchange, options: str, *, apply: bool = False) -> Cal
     call = write_call(
         exchange.params, exchange.user, agent=exchange.agent, options=options, apply=apply
     )
-    call.warnings = exchange.warnings
+    call.warnings, call.notes = exchange.warnings, exchange.notes
     if exchange.authorize is not None:
         call.check_create = partial(exchange.authorize, "create")
     return call
