@@ -177,13 +177,7 @@ class ApplianceContainer(NodeContainer):
 
     def _host_names(self) -> list[str]:
         """By what the test may call the API server: the engine's host, seen from here or there."""
-        docker = self.get_docker_client()
-        names = {docker.host()}
-        if self._network is not None:
-            network = docker.client.networks.get(self._network.name)
-            ranges = network.attrs["IPAM"]["Config"] or ()
-            names |= {part["Gateway"] for part in ranges if "Gateway" in part}
-        return sorted(names)
+        return sorted({self.get_docker_client().host(), *self.gateways()})
 
     def _until(self, done: Callable[[], bool], late: str) -> None:
         end = self._clock.monotonic() + self._timeout_s

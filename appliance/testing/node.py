@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import docker
 import docker.errors
-from testcontainers.core.config import testcontainers_config
+from testcontainers.core.config import ConnectionMode, testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 from typing_extensions import override
@@ -149,6 +149,23 @@ class NodeContainer(DockerContainer):
         container.reload()
         networks = container.attrs["NetworkSettings"]["Networks"]
         return str(next(iter(networks.values()))["IPAddress"])
+
+    def gateways(self) -> list[str]:
+        """Addresses of the engine's host in the nodes' network."""
+        if self._network is None:
+            return []
+        network = self.client.networks.get(self._network.name)
+        return [
+            part["Gateway"] for part in network.attrs["IPAM"]["Config"] or () if "Gateway" in part
+        ]
+
+    @override
+    def get_container_host_ip(self) -> str:
+        mode = self.get_docker_client().get_connection_mode()
+        # testcontainers looks in a place that Podman leaves empty; we know the network.
+        if mode is ConnectionMode.gateway_ip and (found := self.gateways()):
+            return found[0]
+        return super().get_container_host_ip()
 
     def run_module(self, module: str, *argv: str) -> None:
         """Run a module of ours in the node.
