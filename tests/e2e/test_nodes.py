@@ -16,11 +16,12 @@ from typing import Any
 import httpx
 import pytest
 
+from appliance.host.engines import answers
+from appliance.node.runtimes.detect import default_endpoint
 from appliance.testing import ApplianceCluster
 from appliance.testing.api import is_ready
 from examples.guestbook.images.build import FRONTEND, build_frontend
 from examples.guestbook.images.closure import PYTHON_HOME
-from tests.e2e.conftest import prepare
 from tests.lab.cluster import KUBECTL
 
 REPLICAS = 6
@@ -82,14 +83,16 @@ PODS = ("podman", "ps", "--filter", "label=io.kubernetes.container.name=who", "-
         '{{index .Labels "io.kubernetes.pod.name"}}')  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[ApplianceCluster]:
-    if why := asyncio.run(prepare("docker")):
-        pytest.skip(why)
+@pytest.fixture(scope="module", params=["docker", pytest.param("podman", marks=pytest.mark.slow)])
+def cluster(request: pytest.FixtureRequest) -> Iterator[ApplianceCluster]:
+    """Three nodes in the containers of either engine; in them it is Podman, which starts faster."""
+    outside = default_endpoint(request.param)
+    if not answers(outside.removeprefix("unix://")):
+        pytest.skip(f"no {request.param} answers at {outside}")
     frontend = asyncio.run(build_frontend())
-    made = ApplianceCluster(agents=2, engine="podman", images=[frontend])
+    made = ApplianceCluster(agents=2, docker_host=outside, engine="podman", images=[frontend])
     with made:
-        print(f"three nodes are ready: {made.phases}")
+        print(f"three nodes are ready on {request.param}: {made.phases}")
         yield made
 
 
