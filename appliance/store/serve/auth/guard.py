@@ -8,6 +8,7 @@ Source: etcd server/auth/store.go, server/etcdserver/v3_server.go.
 from appliance.store.base import NO_END, Compare, Delete, Op, Put, Range, Store, Txn
 from appliance.store.errors import LeaseNotFound
 from appliance.store.serve.auth.book import ROOT, AuthBook
+from appliance.store.serve.auth.passwords import Passwords
 from appliance.store.serve.auth.permissions import Access
 from appliance.store.serve.auth.refusals import AuthRefused, Why
 from appliance.store.serve.auth.tokens import TokenMaker, Who
@@ -24,6 +25,7 @@ class Guard:
     ) -> None:
         self.book = book
         self.tokens = tokens
+        self.passwords = Passwords()
         self._store = store
         self._by_certificate = by_certificate
 

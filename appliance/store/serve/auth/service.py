@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from appliance.store.base import Store
-from appliance.store.serve.auth import passwords
 from appliance.store.serve.auth.book import ROOT
 from appliance.store.serve.auth.guard import Guard
 from appliance.store.serve.auth.permissions import ROOT_PERMISSION
@@ -29,6 +28,7 @@ class AuthService:
         self._identity = identity
         self._guard = guard
         self._book = guard.book
+        self._passwords = guard.passwords
 
     def methods(self) -> Methods:
         """The service's table."""
@@ -78,7 +78,7 @@ class AuthService:
 
     async def _add_user(self, request: pb.AuthUserAddRequest) -> None:
         options = request.options or pb.UserAddOptions()
-        password = b"" if options.no_password else await passwords.hashed(request.password)
+        password = b"" if options.no_password else await self._passwords.hashed(request.password)
         name = request.name.encode()
         await self._book.add_user(pb.User(name=name, password=password, options=options))
 
@@ -87,7 +87,7 @@ class AuthService:
         self._guard.tokens.forget(request.name)
 
     async def _set_password(self, request: pb.AuthUserChangePasswordRequest) -> None:
-        password = await passwords.hashed(request.password)
+        password = await self._passwords.hashed(request.password)
         await self._book.set_password(request.name, password)
         self._guard.tokens.forget(request.name)
 
@@ -130,7 +130,7 @@ class AuthService:
             if user is not None and user.options is not None and user.options.no_password:
                 raise AuthRefused(Why.NO_PASSWORD_USER)
             kept = user.password if user is not None else b""
-            if not await passwords.matches(request.password, kept):
+            if not await self._passwords.matches(request.password, kept):
                 raise AuthRefused(Why.AUTH_FAILED)
             if state.revision == self._book.state.revision:  # else it may not be so any more
                 break

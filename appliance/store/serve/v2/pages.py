@@ -18,7 +18,6 @@ from typing import Any
 from appliance.kit.clock import rfc3339_micro
 from appliance.kit.tasks import Tasks
 from appliance.store.base import NO_END, prefix_end
-from appliance.store.serve.auth import passwords
 from appliance.store.serve.auth.permissions import Access
 from appliance.store.serve.auth.refusals import AuthRefused
 from appliance.store.serve.auth.tokens import Who
@@ -176,7 +175,7 @@ class V2Pages:
             return Who()
         user = self._guard.book.state.users.get(name)
         kept = b"" if user is None else user.password
-        if kind.lower() != b"basic" or not await passwords.matches(password, kept):
+        if kind.lower() != b"basic" or not await self._guard.passwords.matches(password, kept):
             return Who()
         return Who(name, self._guard.book.state.revision)
 

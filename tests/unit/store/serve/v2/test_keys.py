@@ -13,7 +13,6 @@ from appliance.store import ops
 from appliance.store.base import FROM_KEY
 from appliance.store.memory import MemoryStore
 from appliance.store.serve.alarms import NOSPACE, Alarms
-from appliance.store.serve.auth import passwords
 from appliance.store.serve.auth.book import AuthBook
 from appliance.store.serve.auth.guard import Guard
 from appliance.store.serve.auth.tokens import SimpleTokens
@@ -240,7 +239,9 @@ async def test_where_calls_are_checked_the_tree_is_for_users(server: Server) -> 
     await server.ask("PUT", "a", value="1")
     book = server.guard.book
     for name in ("root", "alice"):
-        await book.add_user(pb.User(name=name.encode(), password=await passwords.hashed("x")))
+        await book.add_user(
+            pb.User(name=name.encode(), password=await server.guard.passwords.hashed("x"))
+        )
     await book.grant_role("root", "root")
     await book.add_role("reader")
     await book.grant("reader", pb.Permission(permType=0, key=PREFIX + b"n/a"))
