@@ -1,4 +1,4 @@
-"""Write and read rates of any datastore: `python -m bench.datastores ENDPOINT…`, as for a server.
+"""Write and read rates of any datastore: `python -m bench.datastores [ENDPOINT…]`, as for a server.
 
 With `--masters 2` two stores share the work, as two servers would. Prints operations per second,
 p50 and p99 of one operation.
@@ -7,6 +7,7 @@ p50 and p99 of one operation.
 import argparse
 import asyncio
 import os
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -22,7 +23,7 @@ from appliance.store.options import StoreOptions
 
 VALUE = os.urandom(1024)
 KEYS = 5_000
-SECONDS = 3.0
+SECONDS = 2.0
 
 
 async def run(name: str, clients: int, operation: Callable[[int], Awaitable[object]]) -> None:
@@ -89,9 +90,10 @@ async def main(endpoint: str, masters: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("endpoints", nargs="+")
+    parser.add_argument("endpoints", nargs="*", help="default: a new file")
     parser.add_argument("--masters", type=int, default=1)
     given = parser.parse_args()
     logs.configure("text", "warning")
-    for one in given.endpoints:
-        asyncio.run(main(one, given.masters))
+    with tempfile.TemporaryDirectory() as folder:
+        for one in given.endpoints or [f"sqlite://{folder}/state.db"]:
+            asyncio.run(main(one, given.masters))
