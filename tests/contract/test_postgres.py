@@ -29,8 +29,9 @@ from appliance.store.errors import (
     Unusable,
 )
 from appliance.store.options import StoreOptions
+from appliance.store.sql.postgres.database import conninfo
 from appliance.store.sql.postgres.store import PostgresStore
-from tests.contract.databases import PostgresServer, postgres
+from tests.contract.databases import PostgresServer, free_port, postgres
 
 EVERYTHING = WatchRequest(key=FROM_KEY, end=FROM_KEY)
 OPTIONS = StoreOptions(answer_within_s=5, min_lease_ttl_s=1)
@@ -302,3 +303,17 @@ async def test_tables_of_others_are_left_alone(server: PostgresServer, schema: s
         admin.execute("INSERT INTO fact VALUES ('schema_version', 99)")
     with pytest.raises(Unusable, match="newer release"):
         await PostgresStore.open(server.conninfo(schema), OPTIONS, SystemClock())
+
+
+async def test_the_host_that_takes_writes_is_used(server: PostgresServer, schema: str) -> None:
+    """As with a replicated database whose first host has ended."""
+    hosts = f"127.0.0.1:{free_port()},127.0.0.1:{server.port}"
+    url = server.url(schema).replace(f"127.0.0.1:{server.port}", hosts)
+    store = await PostgresStore.open(conninfo(url), OPTIONS, SystemClock())
+    assert (await ops.put(store, b"a", b"1")).revision == 2
+    await store.close()
+
+
+def test_a_url_that_makes_no_sense_is_told() -> None:
+    with pytest.raises(Unusable, match="makes no sense"):
+        conninfo("postgresql+psycopg://h:port/db?nonsense=1")

@@ -13,7 +13,6 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
-from sqlalchemy import make_url
 
 from appliance.store.errors import NoSpace, StoreError, Unavailable, Unusable
 from appliance.store.sql import tables
@@ -25,6 +24,7 @@ SCHEMA_VERSION = 1
 _SESSION: dict[str, str | int | None] = {
     "application_name": "appliance",
     "connect_timeout": 3,
+    "target_session_attrs": "read-write",
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -41,12 +41,17 @@ Connection = AsyncConnection[TupleRow]
 def conninfo(url: str, **tls_files: str) -> str:
     """What the driver wants to know, from a URL such as postgresql+psycopg://user@host/database.
 
+    Several hosts may be named, as libpq takes them: the one that can be written to is used.
+
     Raises:
-        ValueError: it is no such URL.
+        Unusable: it is no such URL.
     """
-    parsed = make_url(url).set(drivername="postgresql")
     given = {name: value for name, value in tls_files.items() if value}
-    return make_conninfo(parsed.render_as_string(hide_password=False), **_SESSION, **given)
+    place = url.partition("://")[2]
+    try:
+        return make_conninfo(f"postgresql://{place}", **_SESSION | given)
+    except psycopg.ProgrammingError as error:
+        raise Unusable(f"the datastore's URL makes no sense: {error}") from None
 
 
 class Link:
