@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from appliance.api.errors import ApiError, InternalError, Timeout, TooLarge
+from appliance.control.http import packing
 from appliance.control.http.negotiate import JSON, YAML, Form, choose_form
 from appliance.control.http.params import NO_PARAMS, Params
 from appliance.control.http.target import Target
@@ -107,7 +108,11 @@ class Exchange:
             body, media = to_yaml(body), YAML
         elif self._for_people():
             body = jsonio.indent(body)
-        await self.answer_bytes(body + b"\n", media.encode(), code=code)
+        body += b"\n"
+        extra: tuple[Any, ...] = ()
+        if packing.is_worthwhile(self.scope, self.header(b"accept-encoding"), len(body)):
+            body, extra = await packing.pack(body), packing.HEADERS
+        await self.answer_bytes(body, media.encode(), code=code, extra=extra)
 
     async def answer_bytes(
         self, body: bytes, media: bytes, *, code: int = 200, extra: tuple[Any, ...] = ()
