@@ -6,6 +6,12 @@ Adding a kind is adding its file and one line here.
 from typing import Any
 
 from appliance.api.kind import Kind
+from appliance.api.kinds.admissionregistration.mutatingwebhookconfiguration import (
+    MUTATING_WEBHOOK_CONFIGURATION,
+)
+from appliance.api.kinds.admissionregistration.validatingwebhookconfiguration import (
+    VALIDATING_WEBHOOK_CONFIGURATION,
+)
 from appliance.api.kinds.apiextensions.definition import CUSTOM_RESOURCE_DEFINITION
 from appliance.api.kinds.apps.controllerrevision import CONTROLLER_REVISION
 from appliance.api.kinds.apps.daemonset import DAEMON_SET
@@ -71,6 +77,8 @@ KINDS: tuple[Kind[Any], ...] = (
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
+    MUTATING_WEBHOOK_CONFIGURATION,
+    VALIDATING_WEBHOOK_CONFIGURATION,
     CUSTOM_RESOURCE_DEFINITION,
     CONTROLLER_REVISION,
     DAEMON_SET,

@@ -15,6 +15,8 @@ from appliance.control.access.steps.quotas import Charging, Quotas
 from appliance.control.access.steps.runtimeclasses import RuntimeClasses
 from appliance.control.access.steps.serviceaccounts import ServiceAccounts
 from appliance.control.access.steps.storageuse import StorageInUse
+from appliance.control.access.webhooks.caller import HttpsCaller
+from appliance.control.access.webhooks.steps import MutatingWebhooks, ValidatingWebhooks
 from appliance.control.options import DEFAULTS, ControlOptions
 
 
@@ -22,6 +24,7 @@ def default_chain(
     lookup: Charging, rng: random.Random, *, options: ControlOptions = DEFAULTS
 ) -> tuple[Step, ...]:
     """Give the steps of a normal cluster; the order is upstream's."""
+    ask = HttpsCaller(lookup)
     return (
         NamespaceLifecycle(lookup),
         ServiceAccounts(lookup, rng),
@@ -32,8 +35,11 @@ def default_chain(
         DefaultTolerations(not_ready_s=options.not_ready_s, unreachable_s=options.unreachable_s),
         RuntimeClasses(lookup),
         LimitRanges(lookup),
-        PodSecurity(lookup),
         StorageInUse(),
+        MutatingWebhooks(lookup, ask, rng),
+        LimitRanges(lookup),  # again: webhooks may have gone beyond
+        PodSecurity(lookup),
+        ValidatingWebhooks(lookup, ask, rng),
         Quotas(lookup),  # the last: what it lets through, it charges
     )
 

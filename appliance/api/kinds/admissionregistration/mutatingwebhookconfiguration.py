@@ -1,0 +1,116 @@
+"""MutatingWebhookConfiguration: lets others change what is written."""
+
+from typing import Annotated, Any
+
+from appliance.api.errors import Cause
+from appliance.api.kind import Column, Kind
+from appliance.api.kinds.admissionregistration import webhook_rules as rules
+from appliance.api.kinds.admissionregistration.webhook_parts import (
+    MatchCondition,
+    RuleWithOperations,
+    WebhookClientConfig,
+)
+from appliance.api.kinds.cells import age
+from appliance.api.meta import KubeObject, LabelSelector
+from appliance.api.schema import F, Int32, Message, always, nullable
+
+
+class MutatingWebhook(Message):
+    """Somebody who may change what is written."""
+
+    name: Annotated[str, F(1, "Its name, as a domain name.", required=True)] = always(str)
+    clientConfig: Annotated[WebhookClientConfig, F(2, "How it is reached.", required=True)] = (
+        always(WebhookClientConfig)
+    )
+    rules: Annotated[
+        list[RuleWithOperations], F(3, "Which writes it is asked about.", list_type="atomic")
+    ] = []
+    failurePolicy: Annotated[str | None, F(4, "What if it does not answer: Fail or Ignore.")] = None
+    matchPolicy: Annotated[
+        str | None, F(9, "Exact, or Equivalent: through other versions too.")
+    ] = None
+    namespaceSelector: Annotated[
+        LabelSelector | None, F(5, "Only objects in namespaces with these labels.")
+    ] = None
+    objectSelector: Annotated[LabelSelector | None, F(11, "Only objects with these labels.")] = None
+    sideEffects: Annotated[
+        str | None, F(6, "What asking does beside answering: None or NoneOnDryRun.", required=True)
+    ] = nullable()
+    timeoutSeconds: Annotated[Int32 | None, F(7, "How long it may take; 10 unless said.")] = None
+    admissionReviewVersions: Annotated[
+        list[str],
+        F(8, "Versions of the question that it understands.", required=True, list_type="atomic"),
+    ] = always(list)
+    reinvocationPolicy: Annotated[
+        str | None, F(10, "Whether it is asked again after later changes: Never or IfNeeded.")
+    ] = None
+    matchConditions: Annotated[
+        list[MatchCondition],
+        F(
+            12,
+            "Further conditions, in the expression language.",
+            merge=True,
+            merge_key="name",
+            list_type="map",
+            list_keys=("name",),
+        ),
+    ] = []
+
+
+class MutatingWebhookConfiguration(KubeObject):
+    """Lets others change what is written."""
+
+    webhooks: Annotated[
+        list[MutatingWebhook],
+        F(
+            2,
+            "Who may change what.",
+            merge=True,
+            merge_key="name",
+            list_type="map",
+            list_keys=("name",),
+        ),
+    ] = []
+
+
+def _cells(obj: MutatingWebhookConfiguration, now: float) -> list[Any]:
+    return [obj.metadata.name, len(obj.webhooks), age(obj, now)]
+
+
+def _set_defaults(obj: MutatingWebhookConfiguration) -> None:
+    for hook in obj.webhooks:
+        rules.set_webhook_defaults(hook)
+        hook.reinvocationPolicy = hook.reinvocationPolicy or "Never"
+
+
+def _desired(obj: MutatingWebhookConfiguration) -> Any:
+    return obj.webhooks
+
+
+def _validate(obj: MutatingWebhookConfiguration) -> list[Cause]:
+    return rules.validate_webhooks(obj.webhooks)
+
+
+def _validate_update(
+    new: MutatingWebhookConfiguration, _old: MutatingWebhookConfiguration
+) -> list[Cause]:
+    return _validate(new)
+
+
+MUTATING_WEBHOOK_CONFIGURATION = Kind(
+    group="admissionregistration.k8s.io",
+    version="v1",
+    kind="MutatingWebhookConfiguration",
+    plural="mutatingwebhookconfigurations",
+    singular="mutatingwebhookconfiguration",
+    namespaced=False,
+    type=MutatingWebhookConfiguration,
+    categories=("api-extensions",),
+    columns=(Column("Name", format="name"), Column("Webhooks", "integer"), Column("Age")),
+    cells=_cells,
+    set_defaults=_set_defaults,
+    desired=_desired,
+    validate=_validate,
+    validate_update=_validate_update,
+    unconditional_update=False,
+)

@@ -1,0 +1,1 @@
+"""Admission webhooks: others are asked, over HTTPS, about what is written."""
