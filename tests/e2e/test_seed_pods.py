@@ -4,6 +4,7 @@ All pods of this file are started at once, by the first test that needs one.
 """
 
 import json
+import re
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -448,6 +449,23 @@ def test_a_debugger_joins_a_pod_and_sees_its_processes(pods: Cluster) -> None:
     (look,) = after.all["ephemeralContainerStatuses"]
     assert look["state"]["terminated"]["exitCode"] == 0
     assert (after.phase, after.id_of("a")) == ("Running", before.id_of("a"))
+
+
+def test_kubectl_top(pods: Cluster) -> None:
+    ready(pods, "pair")
+
+    def told() -> list[str]:
+        found = pods.run("top", "pods", "--containers", "--no-headers")
+        assert found.returncode == 0 or "not available yet" in found.stderr, found.stderr
+        return [line for line in found.stdout.splitlines() if line.startswith("pair ")]
+
+    lines = eventually(lambda: told() if len(told()) == 2 else None)
+    assert {line.split()[1] for line in lines} == {"a", "b"}
+    assert all(re.fullmatch(r"pair +[ab] +\d+m +\d+Mi", line.strip()) for line in lines)
+    assert pods.node in pods.kubectl("top", "nodes")
+    one = pods.kubectl("top", "pod", "pair", "--no-headers").split()
+    assert one[0] == "pair"
+    assert "pair" in pods.kubectl("top", "pods", "-l", "pod=pair")
 
 
 BAD = [

@@ -19,6 +19,7 @@ from appliance.control.access.attributes import Authorizer
 from appliance.control.access.authn import Authenticator, CertificatesAndTokens
 from appliance.control.access.authorizer import default_authorizer
 from appliance.control.custom.catalog import Catalog
+from appliance.control.http import usage
 from appliance.control.http.audit import AuditLog
 from appliance.control.http.discovery import Discovery, Extra
 from appliance.control.http.exchange import Exchange
@@ -127,7 +128,7 @@ def _routes(parts: Parts, metrics: Metrics, authorizer: Authorizer) -> Mapping[s
         upgrade=Upgrades(registry=parts.registry, nodes=parts.nodes).handle,
     )
     reviews = Reviews(authorizer=authorizer, authenticator=parts.authenticator, clock=parts.clock)
-    api = Api(resources, subresources, reviews)
+    api = Api(resources, subresources, reviews, usage.Usage(parts.registry, parts.nodes))
     health, openapi = Health(parts.checks, parts.clock), OpenApi(parts.catalog)
     checks = {
         f"/{name}{tail}": health.handle for name in ENDPOINTS for tail in ("", "/{check:path}")
@@ -166,9 +167,11 @@ class Api:
         resources: Resources,
         subresources: Subresources,
         reviews: Reviews,
+        used: usage.Usage,
     ) -> None:
         self._resources = resources
         self._reviews = reviews
+        self._usage = used
         self._subresources = subresources
         self._catalog = resources.catalog
         self._made_at = self._catalog.changes
@@ -183,7 +186,7 @@ class Api:
         return self._made
 
     def _discover(self) -> Discovery:
-        return Discovery(self._catalog.kinds(), [_BINDINGS, *EXTRAS])
+        return Discovery(self._catalog.kinds(), [_BINDINGS, *EXTRAS, *usage.EXTRAS])
 
     async def handle(self, exchange: Exchange) -> None:
         """Resources, their sub-resources, or the discovery documents in between."""
@@ -192,6 +195,8 @@ class Api:
             await _no_such_page(exchange)
         elif not target.resource:
             await self.discover(exchange)
+        elif target.group == usage.GROUP:
+            await self._usage.handle(exchange)
         elif target.resource == "bindings" and not target.name and not target.group:
             await self._subresources.bind(exchange)
         elif review := self._reviews.find(target.group, target.version, target.resource):

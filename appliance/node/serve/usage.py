@@ -33,6 +33,7 @@ def add_usage(
 
     @app.get("/stats/summary")
     async def whole() -> Response:
+        await meter.settled()
         found = await meter.containers()
         body = summary(
             meter.node(),

@@ -42,12 +42,20 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """CPU time per time, in billionths of a core, over the last so many seconds."""
+
+    cores_n: int
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Metered:
-    """A running container with what it uses; `cores_n` is the rate in billionths of a core."""
+    """A running container with what it uses."""
 
     container: Container
     usage: Usage
-    cores_n: int | None = None
+    rate: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class NodeMetered:
     """The host."""
 
     usage: Usage
-    cores_n: int | None
+    rate: Rate | None
     available_bytes: int
     disk: Disk
 
@@ -69,7 +77,14 @@ class Meter:
         self._cluster_id = cluster_id
         self._data_dir = data_dir
         self._before: dict[str, tuple[float, int]] = {}
-        self._rates: dict[str, int] = {}
+        self._rates: dict[str, Rate] = {}
+
+    async def settled(self) -> None:
+        """Return when a look gives rates: at once, unless this would be the first."""
+        if not self._rates:
+            await self.containers()
+            self.node()
+            await self._clock.sleep(RATE_S)
 
     async def containers(self) -> list[Metered]:
         """All running containers of this node's pods, sandboxes too."""
@@ -98,7 +113,7 @@ class Meter:
         )
         return NodeMetered(usage, self._rate(NODE, busy_ns), available, disk_of(self._data_dir))
 
-    def _rate(self, key: str, cpu_ns: int | None) -> int | None:
+    def _rate(self, key: str, cpu_ns: int | None) -> Rate | None:
         now = self._clock.monotonic()
         if cpu_ns is None:
             return None
@@ -106,7 +121,8 @@ class Meter:
         if before is None:
             self._before[key] = (now, cpu_ns)
         elif now - before[0] >= RATE_S:
-            self._rates[key] = max(0, int((cpu_ns - before[1]) / (now - before[0])))
+            took = now - before[0]
+            self._rates[key] = Rate(max(0, int((cpu_ns - before[1]) / took)), took)
             self._before[key] = (now, cpu_ns)
         return self._rates.get(key)
 

@@ -3,23 +3,24 @@
 Called by `serve/usage`. Numbers that the kernel does not keep are left out.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from appliance.kit.clock import rfc3339
 from appliance.node.runtimes import marks
 from appliance.node.stats.cgroups import Usage
-from appliance.node.stats.meter import Disk, Metered, NodeMetered, Traffic
+from appliance.node.stats.meter import Disk, Metered, NodeMetered, Rate, Traffic
 
 Json = dict[str, Any]
 
 
-def cpu(usage: Usage, cores_n: int | None, now: float) -> Json:
-    """CPU stats."""
+def cpu(usage: Usage, rate: Rate | None, now: float) -> Json:
+    """CPU stats; kubelets do not tell over which time their rate is, we do."""
     return _told(
         {
             "time": rfc3339(now),
-            "usageNanoCores": cores_n,
+            "usageNanoCores": rate.cores_n if rate is not None else None,
+            "windowSeconds": round(rate.window_s, 3) if rate is not None else None,
             "usageCoreNanoSeconds": usage.cpu_ns,
         }
     )
@@ -57,7 +58,7 @@ def summary(
     return {
         "node": {
             "nodeName": node_name,
-            "cpu": cpu(node.usage, node.cores_n, now),
+            "cpu": cpu(node.usage, node.rate, now),
             "memory": memory(node.usage, now, node.available_bytes),
             "fs": _disk(node.disk, now),
         },
@@ -135,7 +136,7 @@ def together(usages: Iterable[Usage]) -> Usage:
 def _pod(uid: str, group: list[Metered], traffic: Traffic | None, now: float) -> Json:
     found = group[0].container.marks
     whole = together(one.usage for one in group)
-    rates = [one.cores_n for one in group if one.cores_n is not None]
+    rates = [one.rate for one in group if one.rate is not None]
     made: Json = {
         "podRef": {
             "name": found.get(marks.POD_NAME, ""),
@@ -147,13 +148,13 @@ def _pod(uid: str, group: list[Metered], traffic: Traffic | None, now: float) ->
             {
                 "name": one.container.marks[marks.CONTAINER_NAME],
                 "startTime": rfc3339(one.container.started_at),
-                "cpu": cpu(one.usage, one.cores_n, now),
+                "cpu": cpu(one.usage, one.rate, now),
                 "memory": memory(one.usage, now),
             }
             for one in group
             if one.container.marks.get(marks.CONTAINER_NAME) != marks.SANDBOX_NAME
         ],
-        "cpu": cpu(whole, sum(rates) if rates else None, now),
+        "cpu": cpu(whole, _sum_of(rates), now),
         "memory": memory(whole, now),
     }
     if traffic is not None:
@@ -161,6 +162,12 @@ def _pod(uid: str, group: list[Metered], traffic: Traffic | None, now: float) ->
     if whole.processes is not None:
         made["process_stats"] = {"process_count": whole.processes}
     return made
+
+
+def _sum_of(rates: Sequence[Rate]) -> Rate | None:
+    if not rates:
+        return None
+    return Rate(sum(rate.cores_n for rate in rates), max(rate.window_s for rate in rates))
 
 
 def _network(traffic: Traffic) -> Json:

@@ -1,5 +1,6 @@
 """The pages of the first kubelets: who runs here, what it uses, what a command says."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from appliance.node.serve.inspection import add_inspection
 from appliance.node.serve.manifests import add_manifests
 from appliance.node.serve.usage import add_usage
 from appliance.node.sources.push import PushSource
-from appliance.node.stats.meter import Meter
+from appliance.node.stats.meter import RATE_S, Meter
 from tests.unit.node.stage import Stage, pod
 
 POSTED = b"{version: v1beta1, id: a, containers: [{name: c, image: web}]}"
@@ -99,8 +100,15 @@ async def test_usage_in_old_words(tmp_path: Path) -> None:
 
 
 async def test_usage_in_todays_words(tmp_path: Path) -> None:
-    async with pages(Stage(tmp_path)) as http:
-        node = (await http.get("/stats/summary")).json()["node"]
+    stage = Stage(tmp_path)
+    async with pages(stage) as http:
+        asking = asyncio.create_task(http.get("/stats/summary"))
+        while not asking.done():  # the first look has nothing to compare with
+            await stage.settle(RATE_S)
+            await asyncio.sleep(0.001)  # files are read in a thread
+        node = (await asking).json()["node"]
+        assert node["cpu"]["usageNanoCores"] >= 0
+        assert node["cpu"]["windowSeconds"] >= RATE_S
         assert node["nodeName"] == "n1"
         assert node["memory"]["workingSetBytes"] > 0
         assert node["fs"]["capacityBytes"] > node["fs"]["usedBytes"] > 0
