@@ -1,7 +1,7 @@
 """The store in front of etcd clients: alone (`appliance store`), and as a master's second face.
 
-Alone it keeps history until clients compact it, as etcd does. On a master, clients see what the
-API server keeps under /registry.
+Alone it keeps history until clients compact it (or `auto-compaction-retention` has passed), as
+etcd does. On a master, clients see what the API server keeps under /registry.
 """
 
 import json
@@ -36,7 +36,8 @@ async def store_alone(config: Config, tasks: Tasks) -> AsyncIterator[None]:
     clock = SystemClock()
     folder = store_folder(config)
     async with AsyncExitStack() as stack:
-        store = await open_store(config, StoreOptions(keep_history_s=0), clock)
+        options = StoreOptions(keep_history_s=config.auto_compaction_retention)
+        store = await open_store(config, options, clock)
         stack.push_async_callback(store.close)
         urls = config.listen_client_urls
         identity = _identity(folder, config.name, config.advertise_client_urls or urls)

@@ -303,6 +303,21 @@ KEYS: tuple[Key, ...] = (
         roles=_STORE,
     ),
     Key(
+        name="auto-compaction-mode",
+        kind="text",
+        default="periodic",
+        help="How history is compacted by itself.",
+        roles=_STORE,
+        choices=("periodic",),
+    ),
+    Key(
+        name="auto-compaction-retention",
+        kind="seconds",
+        default=0.0,
+        help="Compact what is older, such as 1h; 0s: only when a client asks for it.",
+        roles=_STORE,
+    ),
+    Key(
         name="quota-backend-bytes",
         kind="int",
         default=0,

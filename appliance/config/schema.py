@@ -74,6 +74,8 @@ class Config:
     cert_file: str = ""
     key_file: str = ""
     trusted_ca_file: str = ""
+    auto_compaction_mode: str = "periodic"
+    auto_compaction_retention: float = 0.0
     quota_backend_bytes: int = 0
     client_cert_auth: bool = False
     auth_token: str = "simple"  # noqa: S105 - a kind of token, not one

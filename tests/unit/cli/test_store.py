@@ -19,6 +19,8 @@ def test_flags_of_etcd_are_taken_with_and_without_values() -> None:
         "http://127.0.0.1:2380",
         "--peer-client-cert-auth",
         "--enable-v2=true",
+        "--auto-compaction-mode=periodic",
+        "--auto-compaction-retention=1h",
         "--snapshot-count",
         "10000",
     ]
