@@ -14,6 +14,7 @@ from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.config.schema import Config
 from appliance.control.controllers.apiservice import Ensure
+from appliance.control.controllers.certificates import SignRequest
 from appliance.control.controllers.garbage import GarbageCollector
 from appliance.control.controllers.table import ControllerOptions, build, runners
 from appliance.control.controllers.tokensecrets import Sign
@@ -104,13 +105,21 @@ def _followers(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What is signed with the cluster's keys for controllers."""
+
+    token: Sign
+    request: SignRequest
+
+
 def make_loops(
     config: Config,
     client: Client,
     *,
     clock: Clock,
     ca_pem: bytes,
-    sign_token: Sign,
+    signing: Signing,
     ensure_api_service: Ensure | None = None,
     catalog: Catalog | None = None,
     identity: str = "",
@@ -123,7 +132,8 @@ def make_loops(
         options = ControllerOptions(
             root_ca_pem=ca_pem.decode(),
             cluster_cidr=config.cluster_cidr,
-            sign_token=sign_token,
+            sign_token=signing.token,
+            sign_request=signing.request,
             host_ports=(_SSH, config.https_listen_port, config.kubelet_port),
             ensure_api_service=ensure_api_service,
             custom=catalog.custom if catalog else tuple,

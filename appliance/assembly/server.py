@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 
 from appliance.assembly.datastore import open_store
-from appliance.assembly.loops import make_loops
+from appliance.assembly.loops import Signing, make_loops
 from appliance.assembly.place import Place, find_place
 from appliance.assembly.store import etcd_face
 from appliance.assembly.upkeep.doors import NODE_LEASES
@@ -39,6 +39,7 @@ from appliance.control.http.health import Check
 from appliance.control.http.server import ApiServer
 from appliance.control.http.streams import NodeConnections
 from appliance.control.http.tokens import TokenDoor
+from appliance.control.joining.certificates import Authorities
 from appliance.control.joining.door import Door, Facts
 from appliance.control.joining.tokens import Tokens
 from appliance.control.local import LocalClient
@@ -50,6 +51,7 @@ from appliance.control.registry.sealed import SealedStore, reseal
 from appliance.control.sharing import share_credentials
 from appliance.kit.child import Child
 from appliance.kit.clock import Clock, SystemClock
+from appliance.kit.pki import Request, Subject, sign_public_key
 from appliance.kit.tasks import Tasks
 from appliance.store.base import Store
 from appliance.store.options import StoreOptions
@@ -58,6 +60,7 @@ log = structlog.get_logger(__name__)
 
 _MAX_TXN_OPS = 10_000
 """More than etcd's 128: a whole namespace comes back in one transaction."""
+_DAY_S = 86_400.0
 MASTERS = ("system:masters",)
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane=true"
 """Label of the server's own node; `kubectl get nodes` shows it as the role."""
@@ -110,7 +113,10 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             client,
             clock=clock,
             ca_pem=ca_pem,
-            sign_token=tokens.tokens.sign_legacy,
+            signing=Signing(
+                tokens.tokens.sign_legacy,
+                partial(_sign_client, credentials.authorities(), clock),
+            ),
             ensure_api_service=partial(bootstrap, client, control, alone=not store.shared),
             catalog=catalog,
             identity=identity,
@@ -191,6 +197,17 @@ def _audit_log(config: Config, stack: AsyncExitStack) -> AuditLog | None:
     audit = AuditLog(Path(config.audit_log_path), policy)
     stack.callback(audit.close)
     return audit
+
+
+def _sign_client(authorities: Authorities, clock: Clock, request: Request, seconds: float) -> bytes:
+    """A certificate that names a user and groups to the API server."""
+    subject = Subject(
+        common_name=request.common_name,
+        organizations=request.organizations,
+        client=True,
+        days=seconds / _DAY_S,
+    )
+    return sign_public_key(authorities.client, request.public_key, subject, now=clock.wall())
 
 
 def _tokens(credentials: Credentials, registry: StoreRegistry, clock: Clock) -> TokenDoor:

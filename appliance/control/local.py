@@ -42,6 +42,10 @@ class LocalClient:
         self._clock = clock
         self._watches: set[Watch[Any]] = set()
 
+    def as_user(self, user: User) -> "LocalClient":
+        """Give a client onto the same registry for somebody else."""
+        return LocalClient(self._registry, user, self._clock)
+
     async def get(self, kind: Kind[T], name: str, namespace: str = "") -> T:
         """Read one object."""
         return (await self._registry.get(kind, namespace, name)).obj

@@ -10,12 +10,16 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 # Small hosts often boot with a clock that runs behind; a certificate from "the future" would
 # lock them out.
 _BACKDATE = timedelta(hours=24)
+
+
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
+_RSA_LEAST_BITS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Subject:
     sans: tuple[str, ...] = ()
     server: bool = False
     client: bool = False
-    days: int = 365
+    days: float = 365
 
 
 def new_key_pem() -> bytes:
@@ -77,9 +81,7 @@ def issue(ca: KeyPair, subject: Subject, *, now: float) -> KeyPair:
     return KeyPair(cert_pem, key_pem)
 
 
-def sign_public_key(
-    ca: KeyPair, public_key: ec.EllipticCurvePublicKey, subject: Subject, *, now: float
-) -> bytes:
+def sign_public_key(ca: KeyPair, public_key: PublicKey, subject: Subject, *, now: float) -> bytes:
     """A leaf certificate (PEM) for a key that somebody else holds."""
     issuer_key = _load_key(ca.key_pem)
     issuer = x509.load_pem_x509_certificate(ca.cert_pem)
@@ -136,6 +138,41 @@ def read_csr(csr_pem: bytes) -> ec.EllipticCurvePublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ValueError("its key must be ECDSA P-256")  # noqa: TRY004 - one error for bad input
     return key
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a request says about its subject, and its key."""
+
+    common_name: str
+    organizations: tuple[str, ...]
+    has_names: bool
+    """Whether it asks for names of hosts, or the like."""
+    public_key: PublicKey
+
+
+def read_request(csr_pem: bytes) -> Request:
+    """Read a request that people have made; keys are ECDSA, RSA from 2048 bits, or Ed25519.
+
+    Raises:
+        ValueError: it is no request, its signature is wrong, or the key is of another kind.
+    """
+    request = x509.load_pem_x509_csr(csr_pem)
+    if not request.is_signature_valid:
+        raise ValueError("its signature is wrong")
+    key = request.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < _RSA_LEAST_BITS:
+        raise ValueError(f"its RSA key must have {_RSA_LEAST_BITS} bits at least")
+    if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey):
+        raise ValueError("its key must be ECDSA, RSA or Ed25519")  # noqa: TRY004 - bad input
+    names = [str(a.value) for a in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    groups = request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return Request(
+        common_name=names[0] if names else "",
+        organizations=tuple(str(a.value) for a in groups),
+        has_names=any(e.oid == ExtensionOID.SUBJECT_ALTERNATIVE_NAME for e in request.extensions),
+        public_key=key,
+    )
 
 
 def public_key_hash(key: ec.EllipticCurvePublicKey) -> str:

@@ -20,6 +20,7 @@ from tests.unit.control.test_plane import rc, service
 
 NAMES = (
     "accounts",
+    "certificates",
     "clusterrole-aggregation",
     "cronjob",
     "daemonset",
@@ -98,5 +99,9 @@ def table(plane: Cluster, informers: Informers) -> list[Controller]:
         informers,
         clock=plane.clock,
         recorder=plane.recorder,
-        options=ControllerOptions(root_ca_pem="pem", sign_token=lambda secret, _account: secret),
+        options=ControllerOptions(
+            root_ca_pem="pem",
+            sign_token=lambda secret, _account: secret,
+            sign_request=lambda _request, _seconds: b"",
+        ),
     )

@@ -22,6 +22,7 @@ from appliance.api.kinds.autoscaling.horizontalpodautoscaler import HORIZONTAL_P
 from appliance.api.kinds.autoscaling.horizontalpodautoscaler_v2 import HORIZONTAL_POD_AUTOSCALER_V2
 from appliance.api.kinds.batch.cronjob import CRON_JOB
 from appliance.api.kinds.batch.job import JOB
+from appliance.api.kinds.certificates.signingrequest import CERTIFICATE_SIGNING_REQUEST
 from appliance.api.kinds.coordination.lease import LEASE
 from appliance.api.kinds.core.componentstatus import COMPONENT_STATUS
 from appliance.api.kinds.core.configmap import CONFIG_MAP
@@ -106,6 +107,7 @@ KINDS: tuple[Kind[Any], ...] = (
     HORIZONTAL_POD_AUTOSCALER_V2,
     EVENT_V1,
     ENDPOINT_SLICE,
+    CERTIFICATE_SIGNING_REQUEST,
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
     ROLE,

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 
 from appliance.control.access.steps.base import Attempt, Step
+from appliance.control.access.steps.certificates import Certificates
 from appliance.control.access.steps.escalation import Escalation
 from appliance.control.access.steps.limitranges import LimitRanges
 from appliance.control.access.steps.namespaces import NamespaceLifecycle
@@ -30,6 +31,7 @@ def default_chain(
         ServiceAccounts(lookup, rng),
         NodeRestriction(),
         Escalation(lookup),
+        Certificates(lookup),
         TaintNewNodes(),
         Priorities(lookup),
         DefaultTolerations(not_ready_s=options.not_ready_s, unreachable_s=options.unreachable_s),

@@ -16,6 +16,7 @@ from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.control.controllers.accounts import Accounts
 from appliance.control.controllers.apiservice import ApiService, Ensure
+from appliance.control.controllers.certificates import Certificates, SignRequest
 from appliance.control.controllers.clusterroles import ClusterRoles
 from appliance.control.controllers.cronjobs import CronJobs
 from appliance.control.controllers.daemonsets import DaemonSets
@@ -52,6 +53,8 @@ class ControllerOptions:
     cluster_cidr: str = "10.42.0.0/16"
     sign_token: Sign | None = None
     """Makes the tokens that lie in Secrets; without it none are made."""
+    sign_request: SignRequest | None = None
+    """Makes client certificates; without it none are signed."""
     kinds: Sequence[Kind[Any]] = KINDS
     host_ports: Collection[int] = ()
     """Ports of the nodes that no balancer may take."""
@@ -82,6 +85,8 @@ def build(
     if options.sign_token is not None:
         ca_pem, sign = options.root_ca_pem, options.sign_token
         given.append(TokenSecrets(client, informers, root_ca_pem=ca_pem, sign=sign))
+    if options.sign_request is not None:
+        given.append(Certificates(client, informers, clock=clock, sign=options.sign_request))
     if options.ensure_api_service is not None:
         given.append(ApiService(informers, ensure=options.ensure_api_service))
     balancers = recorder.named("service-controller")

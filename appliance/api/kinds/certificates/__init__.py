@@ -1,0 +1,1 @@
+"""Group certificates.k8s.io: asking for certificates of the cluster."""
