@@ -1,8 +1,14 @@
 """What all tests share."""
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
+
+from tests.seed_rows import table
 
 # A busy machine is no fault of the code: time limits of single examples say nothing here.
 settings.register_profile("house", deadline=None)
@@ -12,3 +18,25 @@ settings.load_profile("house")
 # asyncio makes one that nobody closes, and its ResourceWarning fails whichever test runs when it is
 # collected. Setting none makes asyncio say so instead, which pytest-asyncio understands.
 asyncio.set_event_loop(None)
+
+_OUTCOMES: dict[str, list[tuple[str, str]]] = {}
+"""Row → (test, what came of it); for `--promises FILE`."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--promises", type=Path, help="write a table: row, promise, test, outcome")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    report = yield
+    if report.when == "call" or report.outcome != "passed":
+        for mark in item.iter_markers("seed"):
+            for row in mark.args:
+                _OUTCOMES.setdefault(row, []).append((item.nodeid, report.outcome))
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (file := session.config.getoption("--promises")) is not None:
+        file.write_text(table(_OUTCOMES))

@@ -1,11 +1,13 @@
 """Which promises of `docs/promises.md` have tests: `python -m tests.seed_rows` prints the table.
 
+`pytest --promises FILE` writes the same with what came of each test.
+
 Marks are read from the sources, not by collecting: that takes no engines and a tenth of a second.
 """
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -16,6 +18,29 @@ def rows() -> dict[str, bool]:
     """Row id → whether it must hold."""
     found = re.findall(r"^\| ([A-Z]\d\d) \| (★?) +\|", PAGE.read_text(), re.MULTILINE)
     return {row: bool(star) for row, star in found}
+
+
+def promises() -> dict[str, str]:
+    """Row id → what is promised."""
+    found = re.findall(r"^\| ([A-Z]\d\d) \| ★? +\| (.*) \|$", PAGE.read_text(), re.MULTILINE)
+    return dict(found)
+
+
+def table(outcomes: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """Markdown: row, promise, its tests by name, and passed only if none of them did otherwise."""
+    lines = ["| row | promise | tests | outcome |", "|---|---|---|---|"]
+    for row, words in promises().items():
+        seen = outcomes.get(row, ())
+        tests = "; ".join(sorted({_function(test) for test, _ in seen})) or "-"
+        kinds = {outcome for _, outcome in seen}
+        skipped = " (some skipped)" if "skipped" in kinds and "passed" in kinds else ""
+        worst = next((kind for kind in ("failed", "passed", "skipped") if kind in kinds), "not run")
+        lines.append(f"| {row} | {words} | {tests} | {worst}{skipped} |")
+    return "\n".join([*lines, ""])
+
+
+def _function(test: str) -> str:
+    return test.rpartition("::")[2].partition("[")[0]
 
 
 def marks(path: Path) -> Iterator[tuple[str, str]]:

@@ -263,7 +263,7 @@ def test_a_rolling_update_under_traffic_loses_no_request(
 
 
 @pytest.mark.slow
-@pytest.mark.seed("K08")
+@pytest.mark.seed("K08", "P06")
 def test_a_killed_nodes_pods_come_up_elsewhere_within_a_minute_and_it_returns(
     cluster: ApplianceCluster, pods: list[dict[str, Any]]
 ) -> None:

@@ -39,6 +39,7 @@ def rc(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     cluster.kubectl("delete", "pods", "-l", f"app={name}", "--grace-period=1")
 
 
+@pytest.mark.seed("H01")
 def test_a_killed_process_is_restarted_with_back_off(cluster: Cluster, rc: str) -> None:
     def status() -> dict[str, object]:
         found: dict[str, object] = cluster.pods(f"app={rc}")[0]["status"]["containerStatuses"][0]

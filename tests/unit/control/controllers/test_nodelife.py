@@ -112,7 +112,7 @@ async def test_a_pod_leaves_at_once_when_it_tolerates_nothing(farm: Cluster) -> 
     assert going == {"frail", "on-n2"}
 
 
-@pytest.mark.seed("E06")
+@pytest.mark.seed("E06", "P06")
 async def test_pods_of_a_node_that_is_gone_are_removed(farm: Cluster) -> None:
     await farm.delete(NODE, "n1")
     await silence(farm, 30)
