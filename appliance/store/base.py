@@ -231,6 +231,22 @@ class Watcher(Protocol):
         ...
 
 
+Sink = Callable[[WatchBatch], bool]
+"""Takes a batch; False: no more for now, they wait until somebody iterates."""
+
+
+@runtime_checkable
+class PromptWatcher(Watcher, Protocol):
+    """A watcher that needs no task to be awake for each batch."""
+
+    def tell(self, sink: Sink) -> None:
+        """Give `sink` what comes while the one who iterates sleeps and nothing waits.
+
+        Once it has said no, batches are for the iteration again, until the next `tell`.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A lease: `ttl_s` as granted, `remaining_s` now, and the keys that go with it."""

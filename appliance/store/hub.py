@@ -24,7 +24,7 @@ from typing import Protocol, Self
 from msgspec.structs import replace
 
 from appliance.kit.clock import SystemClock
-from appliance.store.base import Event, EventKind, WatchBatch, WatchRequest
+from appliance.store.base import Event, EventKind, Sink, WatchBatch, WatchRequest
 from appliance.store.errors import Closed, Compacted, EmptyRange, Overrun, StoreError
 from appliance.store.mvcc.ranges import is_empty
 from appliance.store.options import StoreOptions
@@ -67,6 +67,7 @@ class Hub:
         self.index: WatchIndex[HubWatcher] = WatchIndex()
         self._open: set[HubWatcher] = set()
         self._early: set[HubWatcher] = set()
+        self._to_tell: dict[HubWatcher, None] = {}
 
     def watch(self, request: WatchRequest) -> "HubWatcher":
         """Open a watcher.
@@ -83,15 +84,31 @@ class Hub:
 
     def publish(self, revision: int, changes: Sequence[Event]) -> None:
         """Hand out the changes of a revision that has just been committed."""
-        touched: dict[HubWatcher, list[Event]] = {}
-        for change in changes:
-            for watcher in self.index.match(change.kv.key):
-                touched.setdefault(watcher, []).append(change)
-        for watcher, events in touched.items():
-            watcher.deliver(revision, events)
+        if len(changes) == 1:
+            news = _News(revision, changes)
+            for watcher in list(self.index.match(changes[0].kv.key)):  # some may leave it
+                watcher.deliver(news)
+        else:
+            touched: dict[HubWatcher, list[Event]] = {}
+            for change in changes:
+                for watcher in self.index.match(change.kv.key):
+                    touched.setdefault(watcher, []).append(change)
+            for watcher, events in touched.items():
+                watcher.deliver(_News(revision, events))
         for watcher in [w for w in self._early if w.cursor <= revision + 1]:
             self._early.discard(watcher)
             watcher.wake()
+
+    def tell_soon(self, watcher: "HubWatcher") -> None:
+        """Once the loop comes round, with all that this turn has published."""
+        if not self._to_tell:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._to_tell[watcher] = None
+
+    def _tell(self) -> None:
+        to_tell, self._to_tell = self._to_tell, {}
+        for watcher in to_tell:
+            watcher.tell_now()
 
     def wait_for_start(self, watcher: "HubWatcher") -> None:
         """Wake the watcher once its start revision, now in the future, is next."""
@@ -116,13 +133,35 @@ class Hub:
         return len(self._open)
 
 
+class _News:
+    """A revision's changes of a range, as watchers want them; made once for all."""
+
+    __slots__ = ("_bare", "events", "revision")
+
+    def __init__(self, revision: int, events: Sequence[Event]) -> None:
+        self.revision = revision
+        self.events = tuple(events)
+        self._bare: tuple[Event, ...] | None = None
+
+    @property
+    def bare(self) -> tuple[Event, ...]:
+        """Without what was before."""
+        if self._bare is None:
+            self._bare = tuple(_bare(event) for event in self.events)
+        return self._bare
+
+
+def _bare(event: Event) -> Event:
+    return event if event.prev_kv is None else Event(event.kind, event.kv)
+
+
 class HubWatcher:
     """One watcher; iterate it from a single task."""
 
     def __init__(self, hub: Hub, request: WatchRequest) -> None:
         self.request = request
         self._hub = hub
-        self._backlog: deque[tuple[int, list[Event]]] = deque()
+        self._backlog: deque[tuple[int, tuple[Event, ...]]] = deque()
         self._backlog_events = 0
         self._wake: asyncio.Future[None] | None = None
         self._progress = False
@@ -132,6 +171,7 @@ class HubWatcher:
         self.cursor = request.start_revision or current + 1
         """The first revision not yet put into the backlog or handed out."""
         self._in_step = False
+        self._sink: Sink | None = None
         if self.cursor < 0 or self.cursor > current:
             self._enter_step()
 
@@ -179,11 +219,24 @@ class HubWatcher:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    def deliver(self, revision: int, events: list[Event]) -> None:
+    def tell(self, sink: Sink) -> None:
+        """Give `sink` what comes while the consumer sleeps."""
+        self._sink = sink
+
+    def tell_now(self) -> None:
+        """Let the sink have the backlog, or the consumer if that is not asleep."""
+        asleep = self._wake is not None and not self._wake.done()
+        if self._sink is None or not asleep or not self._in_step:
+            self.wake()
+        elif self._backlog and not self._sink(self._from_backlog()):
+            self._sink = None
+
+    def deliver(self, news: _News) -> None:
         """Take a revision's events, or fall behind if nobody reads them."""
+        revision = news.revision
         if revision < self.cursor:
             return  # starts later
-        wanted = self._wanted(events)
+        wanted = self._wanted(news)
         if not wanted:
             return
         if self._backlog_events + len(wanted) > self._hub.options.watch_backlog_events:
@@ -191,7 +244,10 @@ class HubWatcher:
         else:
             self._backlog.append((revision, wanted))
             self._backlog_events += len(wanted)
-        self.wake()
+        if self._sink is None:
+            self.wake()
+        else:
+            self._hub.tell_soon(self)
 
     def _next_ready(self) -> WatchBatch | None:
         if self._backlog:
@@ -206,12 +262,14 @@ class HubWatcher:
         return None
 
     def _from_backlog(self) -> WatchBatch:
-        events = [event for _, of_revision in self._backlog for event in of_revision]
-        last = self._backlog[-1][0]
+        last, events = self._backlog[0]
+        if len(self._backlog) > 1:
+            events = tuple(event for _, of_revision in self._backlog for event in of_revision)
+            last = self._backlog[-1][0]
         self._backlog.clear()
         self._backlog_events = 0
         # Only a watcher in step has everything up to the store's revision with this batch.
-        return WatchBatch(self._hub.history.revision if self._in_step else last, tuple(events))
+        return WatchBatch(self._hub.history.revision if self._in_step else last, events)
 
     def _from_history(self) -> WatchBatch | None:
         history, request = self._hub.history, self.request
@@ -221,11 +279,11 @@ class HubWatcher:
             return None
         last = min(current, self.cursor + self._hub.options.watch_page_revisions - 1)
         found, last = history.events(request.key, request.end, self.cursor, last)
-        events = self._wanted(found)
+        events = self._wanted(_News(last, found))
         self.cursor = last + 1
         if last >= current:
             self._enter_step()
-        return WatchBatch(last, tuple(events)) if events else None
+        return WatchBatch(last, events) if events else None
 
     def _lost(self) -> StoreError:
         """Why the cursor's revision cannot be replayed any more."""
@@ -248,14 +306,20 @@ class HubWatcher:
         self._backlog.clear()
         self._backlog_events = 0
 
-    def _wanted(self, events: Sequence[Event]) -> list[Event]:
+    def _wanted(self, news: _News) -> tuple[Event, ...]:
         request = self.request
-        return [
-            event if request.prev_kv or event.prev_kv is None else replace(event, prev_kv=None)
-            for event in events
-            if not (request.no_put and event.kind is EventKind.PUT)
-            and not (request.no_delete and event.kind is EventKind.DELETE)
-        ]
+        events = news.events if request.prev_kv else news.bare
+        if not (request.no_put or request.no_delete):
+            return events
+        unwanted = {
+            kind
+            for kind, left_out in (
+                (EventKind.PUT, request.no_put),
+                (EventKind.DELETE, request.no_delete),
+            )
+            if left_out
+        }
+        return tuple(event for event in events if event.kind not in unwanted)
 
     async def _sleep(self) -> None:
         self._wake = asyncio.get_running_loop().create_future()

@@ -166,6 +166,13 @@ class Call:
             self._room = asyncio.get_running_loop().create_future()
             await self._room
 
+    def send_now(self, data: bytes) -> bool:
+        """Send an answer's bytes without waiting."""
+        if self._over:
+            return True
+        self._begin()
+        return not self._connection.send(self, data)
+
     async def unary(self, method: Unary, data: bytes) -> None:
         """Answer the one request."""
         await self._connection.room()

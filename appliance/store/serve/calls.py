@@ -6,7 +6,7 @@ other way in) runs them. No frame, header or socket is known here.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from appliance.store.serve.wire import Message
 
@@ -54,6 +54,15 @@ class Reply(Protocol):
 
 AtOnce = Callable[[bytes, Caller, Reply], bool]
 """A request's bytes, and where the answer goes, now or later; False: `handle` has to do it."""
+
+
+@runtime_checkable
+class PromptStream(Stream, Protocol):
+    """A stream on which an answer can be sent without waiting."""
+
+    def send_now(self, data: bytes) -> bool:
+        """Send a message's bytes; False: the client does not keep up, wait before the next."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

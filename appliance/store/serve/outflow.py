@@ -81,6 +81,17 @@ class Outflow:
 
     def queue(self, stream: Outgoing, data: bytes) -> None:
         """Add bytes to a stream's answer."""
+        size = len(data)
+        room = min(stream.window, self._window, self.frame_bytes)
+        if size <= room and not stream.queue and self.writable:
+            self.control += b"%b\0\0%b%b" % (
+                size.to_bytes(3, "big"),
+                stream.stream_id.to_bytes(4, "big"),
+                data,
+            )
+            stream.window -= size
+            self._window -= size
+            return
         stream.queue.append(memoryview(data))
         stream.queued_bytes += len(data)
         self.waiting_bytes += len(data)

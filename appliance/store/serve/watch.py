@@ -15,12 +15,12 @@ from msgspec.structs import replace
 
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
-from appliance.store.base import Event, Store, WatchBatch, Watcher, WatchRequest
+from appliance.store.base import Event, PromptWatcher, Store, WatchBatch, Watcher, WatchRequest
 from appliance.store.errors import Compacted, EmptyRange, Overrun, StoreError
 from appliance.store.serve.auth.guard import Guard
 from appliance.store.serve.auth.permissions import Access
 from appliance.store.serve.auth.refusals import AuthRefused
-from appliance.store.serve.calls import Methods, Stream, Streaming
+from appliance.store.serve.calls import Methods, PromptStream, Stream, Streaming
 from appliance.store.serve.eventbytes import EventBytes
 from appliance.store.serve.identity import Identity, current_revision
 from appliance.store.serve.messages import watch as pb
@@ -51,7 +51,7 @@ class WatchService:
         self.guard = guard
         self.clock = clock
         self.progress_interval_s = progress_interval_s
-        self.event_bytes = EventBytes()
+        self.event_bytes = EventBytes(identity)
 
     def methods(self) -> Methods:
         """The service's table."""
@@ -176,9 +176,21 @@ class _Session:
 
     async def _follow(self, watch: _Watch) -> None:
         """Send what a watch is about until it ends."""
+        watcher, stream = watch.watcher, self._stream
+        prompt = isinstance(watcher, PromptWatcher) and isinstance(stream, PromptStream)
+
+        def sink(batch: WatchBatch) -> bool:
+            watch.quiet = False
+            data = self._service.event_bytes.response(batch, watch.id)
+            return cast("PromptStream", stream).send_now(data)
+
         try:
-            async for batch in watch.watcher:
+            if prompt and not watch.fragment:
+                cast("PromptWatcher", watcher).tell(sink)
+            async for batch in watcher:
                 await self._deliver(watch, batch)
+                if prompt and not watch.fragment:
+                    cast("PromptWatcher", watcher).tell(sink)
         except Compacted as gone:
             await self._cut(watch, gone.compact_revision)
         except Overrun:
