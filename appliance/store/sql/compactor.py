@@ -18,7 +18,7 @@ from itertools import islice
 import structlog
 
 from appliance.kit.tasks import Tasks
-from appliance.store.errors import StoreError
+from appliance.store.errors import NoSpace, StoreError
 from appliance.store.options import StoreOptions
 from appliance.store.sql import tables
 from appliance.store.sql.entries import Statement
@@ -28,6 +28,7 @@ from appliance.store.sql.writer import checkpoint
 
 log = structlog.get_logger(__name__)
 
+_TRIES = 4
 _VACUUM_PAGES = 256  # 1 MiB a step
 _BUSY_FACTOR = 4  # a store that is never idle moves its log after so many times the bound
 _ROWS_AT_ONCE = 50_000  # sorted together: some 5 ms on the loop
@@ -86,9 +87,18 @@ class Compactor:
             gone.sort()
             for at in range(0, len(gone), self._step):
                 rows = gone[at : at + self._step]
-                await self._write([self._retained.retire(rows, revision)])
+                await self._insist([self._retained.retire(rows, revision)])
         await self._write([(tables.SET_FACT, [(tables.COMPACT_DONE, revision)])])
         self._done = revision
+
+    async def _insist(self, statements: list[Statement]) -> None:
+        """On a full disk a step may fail while the log is being moved, and fits afterwards."""
+        for _ in range(_TRIES):
+            try:
+                return await self._write(statements)
+            except NoSpace:
+                continue
+        return await self._write(statements)
 
     async def _forget(self, keys: Iterator[bytes]) -> list[int]:
         """Let the index forget what the next keys no longer need: rows, a bounded number."""

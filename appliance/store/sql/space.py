@@ -5,6 +5,9 @@ content holds a few MiB beside the database. When the disk is full it goes, and 
 those; whatever adds data is refused from then on (`NoSpace`). As soon as there is room again, by
 whatever means, the file is made anew and everything goes on as before: nobody has to do anything.
 
+Nor may what the log holds be more than the file can still grow by, or the log could not be moved:
+that is looked at as it fills, so the disk counts as full a little before it is.
+
 Nothing polls: whether there is room is looked at when a refused write asks, once a second at most.
 """
 
@@ -19,6 +22,7 @@ from appliance.store.errors import NoSpace
 log = structlog.get_logger(__name__)
 
 _LOOK_AGAIN_S = 1.0
+_LOOK_BYTES = 64 << 10
 
 
 class Space:
@@ -32,12 +36,21 @@ class Space:
         self._reserve_bytes = reserve_bytes
         self._least_bytes = reserve_bytes // 8
         self._given_up_bytes = 0
+        self._unlooked_bytes = 0
         self._looked_at = -_LOOK_AGAIN_S
 
     def prepare(self) -> None:
         """Before the database is opened, which needs a little room, too."""
         if self._reserve_bytes and not self._held() and not self._hold():
             self.full()
+
+    def wrote(self, size_bytes: int) -> None:
+        """So much has gone to the log."""
+        self._unlooked_bytes += size_bytes
+        if self._unlooked_bytes >= _LOOK_BYTES and self._reserve_bytes:
+            self._unlooked_bytes = 0
+            if self._free_bytes() < self._log_bytes():
+                self.full()
 
     def full(self) -> None:
         """A write did not find room."""
@@ -61,7 +74,8 @@ class Space:
         now = clock.monotonic()
         if now - self._looked_at >= _LOOK_AGAIN_S:
             self._looked_at = now
-            if self._free_bytes() > 2 * self._given_up_bytes and self._hold():
+            least_bytes = self._given_up_bytes + max(self._given_up_bytes, self._log_bytes())
+            if self._free_bytes() > least_bytes and self._hold():
                 self.short = False
                 log.info("room on the disk again: all writes are taken", path=str(self._path))
                 return
@@ -87,6 +101,12 @@ class Space:
         finally:
             os.close(file)
         return True
+
+    def _log_bytes(self) -> int:
+        try:
+            return self._path.with_name(self._path.name + "-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def _free_bytes(self) -> int:
         disk = os.statvfs(self._path.parent)

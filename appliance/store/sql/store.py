@@ -340,6 +340,7 @@ class SqlStore:
             self._writer.checkpoint_next = True  # the log must not grow: reuse what it has
         else:
             self._checkpointer.written(size_bytes, idle)
+            self._space.wrote(size_bytes)
             self._snapshots.written()
 
     def _checkpoint_next(self) -> None:

@@ -152,9 +152,6 @@ class Writer:
         refusal = _refusal(error) or unusable(self._path, error)
         if isinstance(refusal, Unusable):
             self._broken = refusal
-        elif isinstance(refusal, NoSpace):
-            self.full()
-            self.checkpoint_next = True  # with the reserve's room the log can be moved and reused
         log.error("store commit failed", path=str(self._path), error=str(error))
         for entry in reversed(entries):
             entry.failed(refusal)
@@ -176,6 +173,9 @@ class Writer:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if isinstance(_refusal(error), NoSpace):
+                self.full()
+                checkpoint(connection, self.full)  # so that the next may use the log from its start
             return error
         took = self._clock.monotonic() - started
         self._typical_s += (took - self._typical_s) / 8
