@@ -24,7 +24,7 @@ from appliance.store.sql import tables
 from appliance.store.sql.entries import Statement
 from appliance.store.sql.keyspace import Keyspace
 from appliance.store.sql.retained import Retained
-from appliance.store.sql.writer import checkpoint
+from appliance.store.sql.writer import Mover
 
 log = structlog.get_logger(__name__)
 
@@ -142,11 +142,11 @@ class Checkpointer:
         options: StoreOptions,
         *,
         finish: Callable[[], None],
-        full: Callable[[], None],
+        mover: Mover,
     ) -> None:
         self._connection = connection
         self._finish = finish
-        self._full = full
+        self._mover = mover
         self._bound_bytes = options.checkpoint_bytes
         self._written_bytes = 0
         self._thread = ThreadPoolExecutor(1, "store-checkpoint")
@@ -167,5 +167,5 @@ class Checkpointer:
         self._thread.shutdown()
 
     def _run(self) -> None:
-        checkpoint(self._connection, self._full)
+        self._mover.move(self._connection, wait=True)
         self._finish()

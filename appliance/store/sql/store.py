@@ -82,11 +82,11 @@ class SqlStore:
         self._writer = Writer(database.writer, database.path, options, clock)
         self._space = database.space
         self._checkpointer = Checkpointer(
-            database.connect(), options, finish=self._checkpoint_next, full=self._space.full
+            database.connect(), options, finish=self._checkpoint_next, mover=self._writer.mover
         )
         self._snapshots = Snapshots(database.path, options.snapshot_every_s, clock)
         self._writer.after_group = self._wrote
-        self._writer.full = self._space.full
+        self._writer.mover.full = self._space.full
         retained = Retained(self._keyspace.reader, options, clock)
         retained.begin(database.writer)
         self._compactor = Compactor(
@@ -336,9 +336,8 @@ class SqlStore:
         return back
 
     def _wrote(self, size_bytes: int, idle: bool) -> None:
-        if self._space.short:
-            self._writer.checkpoint_next = True  # the log must not grow: reuse what it has
-        else:
+        self._writer.must_move = self._space.short
+        if not self._space.short:
             self._checkpointer.written(size_bytes, idle)
             self._space.wrote(size_bytes)
             self._snapshots.written()

@@ -20,6 +20,7 @@ A group is bounded in entries and bytes; the queue by the requests that clients 
 
 import asyncio
 import sqlite3
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -38,6 +39,7 @@ from appliance.store.sql.entries import Entry, Row, Statement
 
 log = structlog.get_logger(__name__)
 
+_MOVE = "PRAGMA wal_checkpoint(PASSIVE)"
 _ROWS_A_STATEMENT = 100  # so many texts at most are kept prepared
 _MAX_GROUP = 512  # entries; bounds the wait of the first
 _MAX_GROUP_BYTES = 8 << 20  # bounds the memory of one transaction
@@ -65,8 +67,9 @@ class Writer:
         self._idle.set()
         self.after_group: Callable[[int, bool], None] = lambda _bytes, _idle: None
         """Called after each group with the bytes written, and whether nothing waits."""
-        self.full: Callable[[], None] = lambda: None
-        """Called when the disk had no room, by any thread."""
+        self.mover = Mover()
+        self.must_move = False
+        """The log may not grow: move it at once after each commit; any thread may set it."""
         self.checkpoint_next = False
         """Move the rest of the log into the file after the next commit; any thread may set it."""
 
@@ -174,14 +177,14 @@ class Writer:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             if isinstance(_refusal(error), NoSpace):
-                self.full()
-                checkpoint(connection, self.full)  # so that the next may use the log from its start
+                self.mover.full()
+                self.mover.move(connection, wait=True)  # the next may use the log from its start
             return error
         took = self._clock.monotonic() - started
         self._typical_s += (took - self._typical_s) / 8
-        if self.checkpoint_next:
+        if self.checkpoint_next or self.must_move:
             self.checkpoint_next = False
-            checkpoint(connection, self.full)
+            self.mover.move(connection, wait=self.must_move)
         return None
 
 
@@ -224,22 +227,34 @@ def _is(error: sqlite3.Error | None, code: int) -> bool:
     return getattr(error, "sqlite_errorcode", None) == code
 
 
-def checkpoint(connection: sqlite3.Connection, full: Callable[[], None]) -> None:
-    """Move what can be moved of the log into the file, waiting for nobody.
+class Mover:
+    """Moves what can be moved of the log into the file; two at once would be in the other's way."""
 
-    `full` is called if the file could not grow, and should make room for a second try.
-    """
-    try:
+    def __init__(self) -> None:
+        self.full: Callable[[], None] = lambda: None
+        """Called if the file could not grow; should make room for a second try."""
+        self._alone = threading.Lock()
+
+    def move(self, connection: sqlite3.Connection, *, wait: bool) -> None:
+        """Wait for no reader and no writer, and for another mover only if it must be."""
+        if not self._alone.acquire(blocking=wait):
+            return
         try:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._move(connection)
+        except sqlite3.Error as error:
+            # Nothing is lost: the log keeps it all, and SQLite tries by itself at 64 MiB.
+            log.warning("checkpoint failed", error=str(error))
+        finally:
+            self._alone.release()
+
+    def _move(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute(_MOVE).fetchall()
         except sqlite3.OperationalError as error:
             if not _is(error, sqlite3.SQLITE_FULL):
                 raise
-            full()
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-    except sqlite3.Error as error:
-        # Nothing is lost: the log keeps it all, and SQLite tries by itself at 64 MiB.
-        log.warning("checkpoint failed", error=str(error))
+            self.full()
+            connection.execute(_MOVE).fetchall()
 
 
 def _joined(statements: list[Statement]) -> list[Statement]:
