@@ -31,6 +31,9 @@ apiVersion: v1
 kind: Pod
 metadata: {{name: page, labels: {{app: page}}}}
 spec:
+  tolerations:  # the machine boots slowly: its pod waits for it
+  - {{key: node.kubernetes.io/unreachable, operator: Exists, tolerationSeconds: 3600}}
+  - {{key: node.kubernetes.io/not-ready, operator: Exists, tolerationSeconds: 3600}}
   containers:
   - name: page
     image: appliance.local/guestbook-frontend:1
