@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from typing_extensions import override
 
-from appliance.store.serve.messages import auth, kv, lease, watch
+from appliance.store.serve.messages import auth, kv, lease, locks, watch
 from appliance.store.serve.wire import Message
 from tests.conform.etcd_endpoints import ETCD, ours, real
 from tests.conform.test_etcd_differential import Call, Story, comparable, plain
@@ -215,3 +215,50 @@ async def test_everyone_may_and_may_not_do_the_same(tmp_path: Path) -> None:
                 )
                 assert told[0] == told[1], f"seed {SEED}, operation {number}: {user} {create}"
     assert {0, 3, 7, 9} <= codes, "the operations were not of all sorts"
+
+
+LOCK, ELECTION = "/v3lockpb.Lock/", "/v3electionpb.Election/"
+_LEADER = locks.LeaderKey(name=b"l", key=b"l/1", rev=3, lease=1)
+
+
+async def lock_as(client: EtcdClient, **token: str) -> list[object]:
+    """What somebody is told who locks and campaigns where he may and may not."""
+    told = []
+    for where in (b"l", b"x"):
+        name = where + token.get("token", "")[:5].encode()
+        calls: list[tuple[str, Message, type[Message]]] = [
+            (LOCK + "Lock", locks.LockRequest(name=name + b"l"), locks.LockResponse),
+            (LOCK + "Unlock", locks.UnlockRequest(key=where + b"/9"), locks.UnlockResponse),
+            (ELECTION + "Campaign", locks.CampaignRequest(name=name), locks.CampaignResponse),
+            (ELECTION + "Leader", locks.LeaderRequest(name=b"none"), locks.LeaderResponse),
+            (ELECTION + "Proclaim", locks.ProclaimRequest(leader=_LEADER), locks.ProclaimResponse),
+            (ELECTION + "Resign", locks.ResignRequest(leader=_LEADER), locks.ResignResponse),
+        ]
+        for path, request, answer in calls:
+            ended = await client.call(path, request, answer, **token)
+            told.append((path, where, ended.code, ended.text))
+    return told
+
+
+async def test_locks_and_elections_are_for_those_who_may_use_their_keys(tmp_path: Path) -> None:
+    async def tell(client: EtcdClient) -> list[object]:
+        tokens = await prepare(client)
+        for role, kind in (("r1", 2), ("r2", 0)):
+            permission = auth.Permission(permType=kind, key=b"l", range_end=b"m")
+            grant = auth.AuthRoleGrantPermissionRequest(name=role, perm=permission)
+            await client.call(
+                AUTH + "RoleGrantPermission", grant, auth.AuthResponse, token=tokens["root"]
+            )
+        for user, role in (("alice", "r1"), ("bob", "r2")):
+            give = auth.AuthUserGrantRoleRequest(user=user, role=role)
+            await client.call(AUTH + "UserGrantRole", give, auth.AuthResponse, token=tokens["root"])
+        told = [await lock_as(client), await lock_as(client, token="nobody.1")]
+        return told + [await lock_as(client, token=tokens[user]) for user in USERS]
+
+    async with (
+        ours(tmp_path) as ours_url,
+        real(tmp_path) as real_url,
+        etcd_client(ours_url) as us,
+        etcd_client(real_url) as etcd,
+    ):
+        assert await tell(us) == await tell(etcd)

@@ -22,6 +22,7 @@ from appliance.store.errors import EmptyKey, StoreError
 from appliance.store.serve import queues
 from appliance.store.serve.auth.caller_store import CallerStore
 from appliance.store.serve.auth.guard import Guard
+from appliance.store.serve.auth.refusals import AuthRefused
 from appliance.store.serve.calls import Caller, Methods, Stream, Streaming, Unary
 from appliance.store.serve.convert import kv_message
 from appliance.store.serve.identity import Identity, current_revision
@@ -131,10 +132,13 @@ class ElectionService:
     async def observe(self, stream: Stream) -> None:
         """Tell the leader, and every change of it."""
         keys = self._for(stream.caller)
-        async for request in stream:
-            async for kv, revision in _leaders(keys, request.name):
-                header = self._identity.header(revision)
-                await stream.send(pb.LeaderResponse(header=header, kv=kv_message(kv)))
+        try:
+            async for request in stream:
+                async for kv, revision in _leaders(keys, request.name):
+                    header = self._identity.header(revision)
+                    await stream.send(pb.LeaderResponse(header=header, kv=kv_message(kv)))
+        except (StoreError, AuthRefused) as error:
+            raise Refused(Status.UNKNOWN, str(error)) from error
 
 
 def _place(leader: pb.LeaderKey | None) -> Place:
@@ -149,7 +153,7 @@ def _plainly(handle: Handle) -> Handle:
     async def call(request: Any, caller: Caller) -> Message:
         try:
             return await handle(request, caller)
-        except StoreError as error:
+        except (StoreError, AuthRefused) as error:
             raise Refused(Status.UNKNOWN, str(error)) from error
 
     return call
