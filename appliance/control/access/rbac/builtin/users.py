@@ -103,6 +103,11 @@ ROLES = (
         label="view",
     ),
     cluster_role(
+        "system:aggregated-metrics-reader",
+        allow(READ, "nodes pods", "metrics.k8s.io"),
+        label="view",
+    ),
+    cluster_role(
         "system:discovery",
         visit(
             "/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version "
