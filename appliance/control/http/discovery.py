@@ -11,11 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.api.custom.object import is_custom
 from appliance.api.kind import Kind, Subresource
 from appliance.control.http.negotiate import JSON, Accepted, parse_accept
 from appliance.kit import jsonio
 
 AGGREGATED_GROUP = "apidiscovery.k8s.io"
+
+
+_CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+"""Upstream lists those of users' kinds in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +120,7 @@ def _of_kind(kind: Kind[Any]) -> _Resource:
         singular=kind.singular,
         kind=kind.kind,
         namespaced=kind.namespaced,
-        verbs=sorted(kind.verbs),
+        verbs=_CUSTOM_VERBS if is_custom(kind.type) else sorted(kind.verbs),
         short_names=kind.short_names,
         categories=kind.categories,
         subresources=sorted(kind.subresources, key=lambda s: s.name),

@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 _TEXT = b"text/plain; charset=utf-8"
 _EXTRA = ((b"cache-control", b"no-cache, private"), (b"x-content-type-options", b"nosniff"))
+_ALIASES = {"etcd": "store"}
+"""Upstream's names of checks; monitoring asks for them."""
 ENDPOINTS = ("healthz", "livez", "readyz")
 
 
@@ -83,6 +85,7 @@ class Health:
     async def _single(
         self, exchange: Exchange, checks: Sequence[Check], endpoint: str, name: str
     ) -> None:
+        name = _ALIASES.get(name, name)
         check = next((c for c in checks if c.name == name), None)
         if check is None:
             await exchange.answer_bytes(b"404 page not found\n", _TEXT, code=404)

@@ -147,6 +147,8 @@ def _hostnames(obj: Job) -> Iterator[Cause]:
 def _validate_update(new: Job, old: Job) -> list[Cause]:
     may_move = bool(old.spec.suspend) and old.status.startTime is None
     return [
+        *_validate(new),
+        # upstream looks at the whole in two places, and clients see its faults twice
         *validation.spec(new.spec, "spec"),
         *validation.selected(new.spec, "spec"),
         *validation.fixed(new.spec, old.spec, "spec", is_movable=may_move),

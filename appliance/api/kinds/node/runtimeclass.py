@@ -75,4 +75,5 @@ RUNTIME_CLASS = Kind(
     validate_update=_validate_update,
     has_generation=False,
     unconditional_update=False,
+    create_on_update=True,
 )
