@@ -31,6 +31,7 @@ from appliance.testing.nodeimage.layer import pack, write
 
 REPOSITORY = "appliance.local/node"
 _PLACE = "appliance.made-in"
+_HOLDS = "appliance.engine"
 _ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/bin",
     "PYTHONPATH": SITE,
@@ -77,24 +78,29 @@ def _make(client: docker.DockerClient, engine: Engine, name: str) -> None:
     node = describe(engine)
     with tempfile.TemporaryFile() as layer, tempfile.TemporaryFile() as archive:
         write(asyncio.run(complete(node)), layer)
-        pack(name, layer, archive, config=_config())
+        pack(name, layer, archive, config=_config(engine))
         archive.seek(0)
         client.images.load(archive)
-    _remove_older(client, name)
+    _remove_older(client, name, engine)
 
 
-def _config() -> dict[str, Any]:
+def _config(engine: Engine) -> dict[str, Any]:
     return {
         "Env": [f"{key}={value}" for key, value in _ENVIRONMENT.items()],
         "Entrypoint": [PYTHON, "-m", "appliance.testing.inside"],
         "Volumes": {volume: {} for volume in _VOLUMES},
-        "Labels": {_PLACE: sys.prefix},
+        "Labels": _labels(engine),
     }
 
 
-def _remove_older(client: docker.DockerClient, name: str) -> None:
+def _labels(engine: Engine) -> dict[str, str]:
+    return {_PLACE: sys.prefix, _HOLDS: engine}
+
+
+def _remove_older(client: docker.DockerClient, name: str, engine: Engine) -> None:
     """Images of this environment that a newer one has replaced, unless a container uses them."""
-    for image in client.images.list(filters={"label": f"{_PLACE}={sys.prefix}"}):
+    wanted = [f"{label}={value}" for label, value in _labels(engine).items()]
+    for image in client.images.list(filters={"label": wanted}):
         if name not in image.tags and image.id is not None:
             try:
                 client.images.remove(image.id)
