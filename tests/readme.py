@@ -13,9 +13,17 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
 _TOUR = "tests/e2e/test_readme.py::test_the_minutes_tour"
+_PAST = (
+    "tests/unit/assembly/test_upkeep.py::test_a_running_server_is_looked_into_and_written_through"
+)
+_COPY = "tests/unit/assembly/test_upkeep.py::test_a_backup_becomes_a_cluster_of_an_earlier_moment"
 ROWS: dict[str, str] = {
     "make up": _TOUR,
     "make down": _TOUR,
+    "appliance history": _PAST,
+    "appliance undelete": _PAST,
+    "appliance rewind": _PAST,
+    "appliance backup": _COPY,
     "export KUBECONFIG=": _TOUR,
     ".venv/bin/kubectl get pods": _TOUR,
     ".venv/bin/kubectl scale": _TOUR,
