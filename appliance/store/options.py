@@ -57,6 +57,9 @@ class StoreOptions:
 
     More than the log can hold when its move into the file finds no room: see `checkpoint_bytes`."""
 
+    slow_s: float = 0.1
+    """Commits and reads that take longer are logged with the reason; etcd's threshold."""
+
     snapshot_every_s: float = 86_400.0
     """Age of the last good copy of the file at which a write has a new one made; 0: none."""
 

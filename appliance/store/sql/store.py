@@ -11,7 +11,8 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+
+import structlog
 
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
@@ -43,7 +44,7 @@ from appliance.store.sql.retained import Retained
 from appliance.store.sql.snapshots import Snapshots
 from appliance.store.sql.writer import Writer
 
-Answer = TypeVar("Answer")
+log = structlog.get_logger(__name__)
 
 
 class SqlStore:
@@ -110,7 +111,18 @@ class SqlStore:
         self._check_open()
         if not request.key:
             raise EmptyKey
-        return self._committed.range(request)
+        started = self._clock.monotonic()
+        found = self._committed.range(request)
+        took = self._clock.monotonic() - started
+        if took >= self._options.slow_s:
+            log.warning(
+                "slow range",
+                took_ms=round(took * 1000),
+                reason=f"{len(found.kvs)} of {found.count} keys read",
+                key=request.key.decode(errors="replace"),
+                revision=request.revision,
+            )
+        return found
 
     async def head(self) -> int:
         """The newest revision; nobody else writes here."""

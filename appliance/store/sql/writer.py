@@ -166,6 +166,7 @@ class Writer:
         connection, started = self._connection, self._clock.monotonic()
         try:
             _begin(connection, wait_ms)
+            begun = self._clock.monotonic()
             _insert(connection, rows)
             for text, parameters in _joined(statements):
                 if parameters:
@@ -181,6 +182,15 @@ class Writer:
                 self.mover.move(connection, wait=True)  # the next may use the log from its start
             return error
         took = self._clock.monotonic() - started
+        if took >= self._options.slow_s:
+            locked = begun - started > took / 2
+            log.warning(
+                "slow commit",
+                took_ms=round(took * 1000),
+                reason="another program holds the file's lock" if locked else "the disk",
+                rows=len(rows),
+                size_bytes=sum(len(row[-1]) for row in rows),
+            )
         self._typical_s += (took - self._typical_s) / 8
         if self.checkpoint_next or self.must_move:
             self.checkpoint_next = False
