@@ -4,6 +4,7 @@ Pure ASGI, in this order (`app.py` has the list): `Observe` → `Guard` → `Lim
 leaves an `Exchange` with the parsed target, options and user in the scope.
 """
 
+import base64
 import uuid
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from appliance.api.errors import ApiError, TooManyRequests
+from appliance.api.errors import ApiError, BadRequest, TooManyRequests
 from appliance.control.access.attributes import Attributes, Authorizer, forbidden
 from appliance.control.access.authn import ANONYMOUS, Authenticator
 from appliance.control.access.impersonation import impersonated, read_wish
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 EXCHANGE = "appliance.exchange"
 Handle = Callable[[Exchange], Awaitable[None]]
+_TOKEN_PROTOCOL = "base64url.bearer.authorization.k8s.io."  # noqa: S105 - name of a protocol
 _DECISION = "authorization.k8s.io/decision"
 _REASON = "authorization.k8s.io/reason"
 _SLOW_S = 1.0  # a request that takes longer, streams aside, is worth a line in the log
@@ -130,7 +132,7 @@ class Guard:
 
     async def _check(self, exchange: Exchange) -> None:
         exchange.user = await self._authenticator.authenticate(
-            exchange.header(b"authorization"), certificate_of(exchange.scope)
+            authorization_of(exchange), certificate_of(exchange.scope)
         )
         asked = exchange.target.attributes()
         wish = read_wish(exchange.scope["headers"])
@@ -192,6 +194,21 @@ class Endpoint:
         exchange: Exchange = scope[EXCHANGE]
         exchange.receive, exchange.send = receive, send
         await serve(exchange, self._handle)
+
+
+def authorization_of(exchange: Exchange) -> str:
+    """The Authorization header; browsers, whose WebSockets have none, name it as a protocol."""
+    for protocol in exchange.header(b"sec-websocket-protocol").split(","):
+        encoded = protocol.strip().removeprefix(_TOKEN_PROTOCOL)
+        if encoded == protocol.strip():
+            continue
+        padded = encoded + "=" * (-len(encoded) % 4)
+        try:
+            token = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        except ValueError:
+            raise BadRequest("the token among the WebSocket protocols is not base64url") from None
+        return f"Bearer {token}"
+    return exchange.header(b"authorization")
 
 
 def certificate_of(scope: Scope) -> bytes | None:
