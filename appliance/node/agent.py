@@ -25,6 +25,7 @@ from appliance.node.network.base import Network
 from appliance.node.options import NodeOptions
 from appliance.node.pods.checks import Checker
 from appliance.node.pods.downward import PodFacts
+from appliance.node.pods.evictions import Evictions
 from appliance.node.pods.execute import Parts
 from appliance.node.pods.images import Images
 from appliance.node.pods.inputs import ApiInputs
@@ -157,6 +158,8 @@ class Agent:
         _ = tasks.forever("node status", registrar.keep_status)
         _ = tasks.forever("heartbeat", registrar.keep_alive)
         _ = tasks.spawn("relist", self._relist(workers))
+        evictions = Evictions(workers, Volumes(self._options.data_dir), self._clock)
+        _ = tasks.forever("evictions", evictions.run)
         self._informers.start(tasks)
 
     def _parts(self, facts: HostFacts, engine: Fingerprint) -> Parts:

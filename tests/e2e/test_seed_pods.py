@@ -104,6 +104,9 @@ def crowd(tmp: Path) -> list[Json]:
                 volumeMounts=seen_at("/www", readOnly=True)), volumes=shared),
         pod("memory", box("a", f"df -m /v; stat -f -c %T /v; {IDLE}", volumeMounts=seen_at("/v")),
             volumes=[{"name": "v", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}}]),
+        pod("too-much", box("a", f"dd if=/dev/urandom of=/v/big bs=1024 count=3000; {IDLE}",
+                            volumeMounts=seen_at("/v")),
+            volumes=[{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}]),
         pod("host-paths", box("a", f"echo made > /dir/x; {IDLE}", volumeMounts=[
             {"name": "dir", "mountPath": "/dir"}, {"name": "file", "mountPath": "/file"}]),
             volumes=[
@@ -421,6 +424,15 @@ def test_memory_as_a_volume_has_its_size(pods: Cluster) -> None:
     ready(pods, "memory")
     eventually(lambda: "tmpfs" in pods.kubectl("logs", "memory"))
     assert " 16 " in pods.kubectl("logs", "memory")
+
+
+@pytest.mark.seed("V08")
+def test_who_takes_more_disk_than_allowed_is_put_out(pods: Cluster) -> None:
+    status = phase(pods, "too-much", "Failed")
+    assert status.all["reason"] == "Evicted"
+    assert status.all["message"] == 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '
+    eventually(lambda: "Evicted" in events(pods, "too-much"))
+    eventually(lambda: Status(pods, "too-much").ended("a"))
 
 
 @pytest.mark.seed("V03")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from appliance.api.kinds.core.pod.kind import Pod
+from appliance.client.base import clone
 from appliance.kit.backoff import Backoff
 from appliance.kit.tasks import Tasks
 from appliance.node.pods import actions as do
@@ -18,6 +19,7 @@ from appliance.node.pods.early import EarlyEvents
 from appliance.node.pods.everyone import every_wish
 from appliance.node.pods.execute import Hands, Parts
 from appliance.node.pods.last_words import LastWords
+from appliance.node.pods.outcome import TERMINAL
 from appliance.node.pods.plan import Plan, plan
 from appliance.node.pods.probes import Probes, Watched
 from appliance.node.pods.status import Place, status
@@ -109,6 +111,17 @@ class Worker:
         if self._ending is None:
             self._ending = ending
             self._bell.ring()
+
+    def evict(self, message: str) -> None:
+        """End the pod for good: it has failed; whoever wants another makes one."""
+        if self._ending is not None or self._memory.last.phase in TERMINAL:
+            return
+        self._parts.events.warning(self._pod, "Evicted", message)
+        last = clone(self._memory.last)
+        last.phase, last.reason, last.message = "Failed", "Evicted", message
+        self._memory.last = last
+        self._parts.reports.report(self._pod, last)
+        self._bell.ring()
 
     def ring(self) -> None:
         """Look again."""
