@@ -1,6 +1,7 @@
 """What every pod network promises (`appliance/node/network/base.py`), and what the bridge adds."""
 
 import asyncio
+import json
 import os
 import secrets
 import socket
@@ -21,6 +22,7 @@ from appliance.node.network.bridge import BridgeNetwork
 from appliance.node.network.fake import FakeNetwork
 from appliance.node.network.publish import Published
 from tests.lab.cluster import free_port
+from tests.lab.netns import sh
 
 OUTSIDE = "198.51.100"  # a documentation range: nothing of this host is there
 
@@ -293,6 +295,22 @@ async def test_what_leaves_the_cluster_bears_the_hosts_address(
 
     seen = sender_seen(await socket_in(outside), await socket_in(pid), f"{OUTSIDE}.2")
     assert seen == f"{OUTSIDE}.1"
+
+
+async def test_pods_links_carry_what_the_way_out_carries(bridge: Room, spawn: Spawn) -> None:
+    await bridge.network.set_up(bridge.pod_cidr)
+    pid = spawn()
+    await bridge.network.attach(PodLink(pod_uid="one", pid=pid))
+    ways = json.loads(sh("ip", "-j", "route", "show", "default"))
+    wanted = min([mtu_of(sh("ip", "-j", "link", "show", w["dev"])) for w in ways], default=1500)
+    inside = sh("nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-j", "link", "show", "eth0")
+    assert mtu_of(inside) == wanted
+    ours = sh("ip", "-j", "link", "show", f"apl{bridge.cluster_id}")
+    assert mtu_of(ours) == wanted
+
+
+def mtu_of(shown: str) -> int:
+    return int(json.loads(shown)[0]["mtu"])
 
 
 async def test_setting_up_twice_changes_nothing_for_pods(bridge: Room, spawn: Spawn) -> None:

@@ -29,7 +29,7 @@ from appliance.kit.nftables import Nft, NftError, NftMissing
 from appliance.node.network import publish, rules
 from appliance.node.network.base import Attachment, NetworkFault, PodLink
 from appliance.node.network.ipam import Leases, gateway_of, read_leases, write_leases
-from appliance.node.network.kernel import index_of, kernel_socket, remove_link
+from appliance.node.network.kernel import index_of, kernel_socket, mtu_out, remove_link
 from appliance.node.network.publish import Published
 
 log = structlog.get_logger(__name__)
@@ -149,7 +149,7 @@ class BridgeNetwork:
             mac = ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
             await kernel.link("add", ifname=self.bridge, kind="bridge", address=mac)
         index = await index_of(kernel, self.bridge)
-        await kernel.link("set", index=index, state="up")
+        await kernel.link("set", index=index, mtu=await mtu_out(kernel), state="up")
         prefix = int(pod_cidr.partition("/")[2])
         wanted = (gateway, prefix)
         seen = {
@@ -169,12 +169,15 @@ class BridgeNetwork:
         await remove_link(kernel, name)  # a sandbox that died took its end along, mostly
         # The hardware address follows the address, so neighbours' memories of it stay right.
         mac = "02:a9:" + ":".join(f"{int(part):02x}" for part in address.split("."))
+        bridge = await index_of(kernel, self.bridge)
+        mtu = (await kernel.link("get", index=bridge))[0].get("mtu")
         await kernel.link(
             "add",
             ifname=name,
             kind="veth",
-            master=await index_of(kernel, self.bridge),
-            peer={"ifname": "eth0", "net_ns_pid": link.pid, "address": mac},
+            master=bridge,
+            mtu=mtu,
+            peer={"ifname": "eth0", "net_ns_pid": link.pid, "address": mac, "mtu": mtu},
         )
         index = await index_of(kernel, name)
         # A pod that asks a service may be sent back to itself: out where it came in.
