@@ -40,8 +40,11 @@ from appliance.store.sql.entries import Entry, Row, Statement
 log = structlog.get_logger(__name__)
 
 _MOVE = "PRAGMA wal_checkpoint(PASSIVE)"
+_SHRINK = "PRAGMA wal_checkpoint(TRUNCATE)"
 _ROWS_A_STATEMENT = 100  # so many texts at most are kept prepared
 _MAX_GROUP = 512  # entries; bounds the wait of the first
+_LEAST_S = 0.0005
+_GROUP_BYTES = 8 << 10  # of the log, for a group of any size: whole pages are written
 _MAX_GROUP_BYTES = 8 << 20  # bounds the memory of one transaction
 _LOCKED_WAIT_MS = 10_000  # for a person with sqlite3 who holds the write lock
 
@@ -139,7 +142,7 @@ class Writer:
         if error is None:
             for entry in group:
                 entry.committed()
-            written = sum(entry.size_bytes for entry in group)
+            written = _GROUP_BYTES + sum(entry.size_bytes for entry in group)
             self.after_group(written, not self._waiting)
         else:
             self._fail([*group, *self._waiting], error)
@@ -179,7 +182,7 @@ class Writer:
                 connection.execute("ROLLBACK")
             if isinstance(_refusal(error), NoSpace):
                 self.mover.full()
-                self.mover.move(connection, wait=True)  # the next may use the log from its start
+                self.mover.move(connection, wait=True, shrink=True)
             return error
         took = self._clock.monotonic() - started
         if took >= self._options.slow_s:
@@ -191,10 +194,11 @@ class Writer:
                 rows=len(rows),
                 size_bytes=sum(len(row[-1]) for row in rows),
             )
-        self._typical_s += (took - self._typical_s) / 8
+        # One commit that waited for others on the disk says little: it counts as twice as usual.
+        self._typical_s += (min(took, 2 * self._typical_s + _LEAST_S) - self._typical_s) / 8
         if self.checkpoint_next or self.must_move:
             self.checkpoint_next = False
-            self.mover.move(connection, wait=self.must_move)
+            self.mover.move(connection, wait=self.must_move, shrink=self.must_move)
         return None
 
 
@@ -245,26 +249,33 @@ class Mover:
         """Called if the file could not grow; should make room for a second try."""
         self._alone = threading.Lock()
 
-    def move(self, connection: sqlite3.Connection, *, wait: bool) -> None:
-        """Wait for no reader and no writer, and for another mover only if it must be."""
+    def move(
+        self, connection: sqlite3.Connection, *, wait: bool = False, shrink: bool = False
+    ) -> None:
+        """Wait for no reader and no writer, and for another mover only if it must be.
+
+        `shrink` gives the log's room back: only where room is short, else it is overwritten.
+        """
         if not self._alone.acquire(blocking=wait):
             return
         try:
-            self._move(connection)
+            self._move(connection, _MOVE)
+            if shrink:
+                connection.execute(_SHRINK).fetchall()
         except sqlite3.Error as error:
             # Nothing is lost: the log keeps it all, and SQLite tries by itself at 64 MiB.
             log.warning("checkpoint failed", error=str(error))
         finally:
             self._alone.release()
 
-    def _move(self, connection: sqlite3.Connection) -> None:
+    def _move(self, connection: sqlite3.Connection, text: str) -> None:
         try:
-            connection.execute(_MOVE).fetchall()
+            connection.execute(text).fetchall()
         except sqlite3.OperationalError as error:
             if not _is(error, sqlite3.SQLITE_FULL):
                 raise
             self.full()
-            connection.execute(_MOVE).fetchall()
+            connection.execute(text).fetchall()
 
 
 def _joined(statements: list[Statement]) -> list[Statement]:
