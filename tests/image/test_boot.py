@@ -32,8 +32,14 @@ kind: Pod
 metadata: {{name: page, labels: {{app: page}}}}
 spec:
   tolerations:  # the machine boots slowly: its pod waits for it
-  - {{key: node.kubernetes.io/unreachable, operator: Exists, tolerationSeconds: 3600}}
-  - {{key: node.kubernetes.io/not-ready, operator: Exists, tolerationSeconds: 3600}}
+  - key: node.kubernetes.io/unreachable
+    operator: Exists
+    effect: NoExecute
+    tolerationSeconds: 3600
+  - key: node.kubernetes.io/not-ready
+    operator: Exists
+    effect: NoExecute
+    tolerationSeconds: 3600
   containers:
   - name: page
     image: appliance.local/guestbook-frontend:1
