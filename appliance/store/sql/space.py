@@ -9,9 +9,11 @@ Nor may what the log holds be more than the file can still grow by, or the log c
 that is looked at as it fills, so the disk counts as full a little before it is.
 
 Nothing polls: whether there is room is looked at when a refused write asks, once a second at most.
+Where there is none yet, the log is moved again: what held it up before may have gone.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -31,6 +33,8 @@ class Space:
     def __init__(self, path: Path, reserve_bytes: int) -> None:
         self.short = False
         """The disk is full: nothing may be added."""
+        self.make_room: Callable[[], object] = lambda: None
+        """Called when there is no room yet; should move the log and give its room back."""
         self._path = path
         self._reserve = path.with_name(path.name + ".reserve")
         self._reserve_bytes = reserve_bytes
@@ -79,6 +83,7 @@ class Space:
                 self.short = False
                 log.info("room on the disk again: all writes are taken", path=str(self._path))
                 return
+            self.make_room()
         raise NoSpace
 
     def _held(self) -> bool:

@@ -10,6 +10,7 @@ does between two awaits is atomic. Opened by `assembly`; one process per file.
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -88,6 +89,7 @@ class SqlStore:
         self._snapshots = Snapshots(database.path, options.snapshot_every_s, clock)
         self._writer.after_group = self._wrote
         self._writer.mover.full = self._space.full
+        self._space.make_room = lambda: self._tasks.spawn("room", self._move_log())
         retained = Retained(self._keyspace.reader, options, clock)
         retained.begin(database.writer)
         self._compactor = Compactor(
@@ -353,6 +355,11 @@ class SqlStore:
             self._checkpointer.written(size_bytes, idle)
             self._space.wrote(size_bytes)
             self._snapshots.written()
+
+    async def _move_log(self) -> None:
+        """A commit of nothing: while room is short, each moves the log and gives its room back."""
+        with suppress(StoreError):  # the next refused write tries again
+            await self._write([])
 
     def _checkpoint_next(self) -> None:
         self._writer.checkpoint_next = True
