@@ -28,7 +28,6 @@ from appliance.store.sql.writer import Mover
 
 log = structlog.get_logger(__name__)
 
-_TRIES = 4
 _VACUUM_PAGES = 256  # 1 MiB a step
 _BUSY_FACTOR = 4  # a store that is never idle moves its log after so many times the bound
 _ROWS_AT_ONCE = 50_000  # sorted together: some 5 ms on the loop
@@ -86,19 +85,20 @@ class Compactor:
             # step rewrites a dozen pages and not one for each row.
             gone.sort()
             for at in range(0, len(gone), self._step):
-                rows = gone[at : at + self._step]
-                await self._insist([self._retained.retire(rows, revision)])
+                await self._retire(gone[at : at + self._step], revision)
         await self._write([(tables.SET_FACT, [(tables.COMPACT_DONE, revision)])])
         self._done = revision
 
-    async def _insist(self, statements: list[Statement]) -> None:
-        """On a full disk a step may fail while the log is being moved, and fits afterwards."""
-        for _ in range(_TRIES):
-            try:
-                return await self._write(statements)
-            except NoSpace:
-                continue
-        return await self._write(statements)
+    async def _retire(self, rows: list[int], revision: int) -> None:
+        """Write one step; on a full disk a smaller one may fit into what the log can still take."""
+        try:
+            await self._write([self._retained.retire(rows, revision)])
+        except NoSpace:
+            if len(rows) == 1:
+                raise
+            half = len(rows) // 2
+            await self._retire(rows[:half], revision)
+            await self._retire(rows[half:], revision)
 
     async def _forget(self, keys: Iterator[bytes]) -> list[int]:
         """Let the index forget what the next keys no longer need: rows, a bounded number."""
