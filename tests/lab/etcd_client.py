@@ -80,7 +80,7 @@ class EtcdClient:
     async def _read(self) -> bytes:
         try:
             return await self._reader.read(1 << 16)
-        except ConnectionResetError:  # by a server that was killed
+        except ConnectionError:  # reset or broken pipe: the server was killed
             return b""
 
     async def over(self) -> None:
