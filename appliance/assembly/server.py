@@ -72,35 +72,21 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
     clock = SystemClock()
     place = find_place(config)
     async with AsyncExitStack() as stack:
-        options = StoreOptions(
-            ephemeral_prefixes=(NODE_LEASES,),
-            max_txn_ops=_MAX_TXN_OPS,
-            retain_s=config.history_retention,
-        )
-        store = await open_store(config, options, clock)
+        store = await open_store(config, _store_options(config), clock)
         stack.push_async_callback(store.close)
         credentials = await _credentials(config, place, store, clock)
         ring = credentials.ring()
         if resealed := await reseal(store, ring):
             log.info("secrets sealed with the first key", count=resealed)
-        control = ControlOptions(
-            service_cidr=config.service_cidr,
-            advertise_address=place.advertise_address,
-            advertise_port=config.https_listen_port,
-            cluster_domain=config.cluster_domain,
-            not_ready_s=config.default_not_ready_toleration_seconds,
-            unreachable_s=config.unreachable_toleration_s,
-        )
-        catalog, registry = (
-            Catalog(),
-            await stack.enter_async_context(
-                StoreRegistry(
-                    SealedStore(store, ring),
-                    clock=clock,
-                    rng=random.SystemRandom(),
-                    options=control,
-                )
-            ),
+        control = _control_options(config, place)
+        catalog = Catalog()
+        registry = await stack.enter_async_context(
+            StoreRegistry(
+                SealedStore(store, ring),
+                clock=clock,
+                rng=random.SystemRandom(),
+                options=control,
+            )
         )
         client = LocalClient(registry, User(name="system:apiserver", groups=MASTERS), clock)
         stack.push_async_callback(client.close)
@@ -153,6 +139,25 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         stack.push_async_callback(tasks.close)  # loops end before what they use is closed
         log.info("api server listens", port=server.port, data_dir=config.data_dir)
         yield
+
+
+def _store_options(config: Config) -> StoreOptions:
+    return StoreOptions(
+        ephemeral_prefixes=(NODE_LEASES,),
+        max_txn_ops=_MAX_TXN_OPS,
+        retain_s=config.history_retention,
+    )
+
+
+def _control_options(config: Config, place: Place) -> ControlOptions:
+    return ControlOptions(
+        service_cidr=config.service_cidr,
+        advertise_address=place.advertise_address,
+        advertise_port=config.https_listen_port,
+        cluster_domain=config.cluster_domain,
+        not_ready_s=config.default_not_ready_toleration_seconds,
+        unreachable_s=config.unreachable_toleration_s,
+    )
 
 
 async def _follow_definitions(

@@ -4,16 +4,15 @@ import asyncio
 import dataclasses
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
-import yaml
 
 from appliance.assembly.check import check
 from appliance.cli.options import FAILED, config_from, configured
+from appliance.cli.output import output_option, show_plain
 from appliance.host.checks.base import Finding, Level
-from appliance.kit import jsonio
 
 _WIDTH = 100
 _INDENT = " " * 9
@@ -24,9 +23,7 @@ _INDENT = " " * 9
     "something does, 2 wrong usage.\n\nExample:  appliance check --server https://pi-1:6443 -o json"
 )
 @click.option("--server", default="", help="Server to join: compare our clock with its.")
-@click.option(
-    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="Format."
-)
+@output_option
 @configured(
     "server", "data-dir", "https-listen-port", "kubelet-port", "service-cidr", "cluster-dns",
     "proxy-mode", "runtime",
@@ -34,7 +31,10 @@ _INDENT = " " * 9
 def command(server: str, output: str, **flags: Any) -> None:
     """Look at this host before or after a cluster runs on it."""
     found = asyncio.run(check(config_from("server", flags), server=server))
-    click.echo(_FORMATS[output](found))
+    if output == "table":
+        click.echo(_table(found))
+    else:
+        show_plain({"findings": [dataclasses.asdict(one) for one in found]}, output)
     if any(one.level is Level.FAIL for one in found):
         sys.exit(FAILED)
 
@@ -50,19 +50,3 @@ def _table(found: Sequence[Finding]) -> str:
                     textwrap.fill(text, _WIDTH, initial_indent=head, subsequent_indent=_INDENT)
                 )
     return "\n".join(lines)
-
-
-def _plain(found: Sequence[Finding]) -> Any:
-    return {"findings": [dataclasses.asdict(one) for one in found]}
-
-
-def _yaml(found: Sequence[Finding]) -> str:
-    plain = jsonio.loads(jsonio.dumps(_plain(found)))
-    return str(yaml.safe_dump(plain, sort_keys=False)).rstrip()
-
-
-_FORMATS: dict[str, Callable[[Sequence[Finding]], str]] = {
-    "table": _table,
-    "json": lambda found: jsonio.pretty(_plain(found)),
-    "yaml": _yaml,
-}

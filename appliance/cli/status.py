@@ -6,19 +6,16 @@ import sys
 from typing import Any
 
 import click
-import yaml
 
 from appliance.assembly.status import Report, report
 from appliance.cli.options import FAILED, config_from, configured
+from appliance.cli.output import output_option, show_plain
 from appliance.config.load import seconds
-from appliance.kit import jsonio
 
 
 @click.command(epilog="Example:  appliance status --wait 60s -o json")
 @click.option("--wait", default="0s", help="Wait up to so long for everything to be ready.")
-@click.option(
-    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="Format."
-)
+@output_option
 @configured("server", "data-dir", "disable-agent")
 def command(wait: str, output: str, **flags: Any) -> None:
     """Say what runs here; the exit code is 1 when something is wrong."""
@@ -27,7 +24,10 @@ def command(wait: str, output: str, **flags: Any) -> None:
     except ValueError as wrong:
         raise click.BadParameter(str(wrong), param_hint="--wait") from wrong
     found = asyncio.run(report(config_from("server", flags), wait_s=wait_s))
-    click.echo(_FORMATS[output](found))
+    if output == "table":
+        click.echo(_table(found))
+    else:
+        show_plain(dataclasses.asdict(found), output)
     if found.problem:
         sys.exit(FAILED)
 
@@ -44,15 +44,3 @@ def _table(found: Report) -> str:
     if found.problem:
         lines.append(f"problem: {found.problem}")
     return "\n".join(lines)
-
-
-def _json(found: Report) -> str:
-    return jsonio.pretty(dataclasses.asdict(found))
-
-
-def _yaml(found: Report) -> str:
-    plain = jsonio.loads(jsonio.dumps(dataclasses.asdict(found)))
-    return str(yaml.safe_dump(plain, sort_keys=False)).rstrip()
-
-
-_FORMATS = {"table": _table, "json": _json, "yaml": _yaml}

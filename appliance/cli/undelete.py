@@ -7,7 +7,7 @@ import click
 
 from appliance.assembly.upkeep import past
 from appliance.cli.options import config_from, configured
-from appliance.cli.output import FORMATS
+from appliance.cli.output import output_option
 from appliance.cli.upkeep import SPAN, dry_run_option, faults_told, show_outcome
 from appliance.kit.clock import SystemClock
 from appliance.store.upkeep.span import Span
@@ -16,7 +16,7 @@ from appliance.store.upkeep.span import Span
 @click.command(epilog="Example:  appliance undelete configmaps/default/settings")
 @click.argument("what", type=SPAN)
 @dry_run_option
-@click.option("-o", "--output", type=click.Choice(FORMATS), default="table", help="Format.")
+@output_option
 @configured("server", "data-dir", "etcd-listen-client-urls")
 @faults_told
 def command(what: Span, dry_run: bool, output: str, **flags: Any) -> None:

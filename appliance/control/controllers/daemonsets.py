@@ -79,7 +79,7 @@ class DaemonSets:
                 one, one.spec.template, collisions=one.status.collisionCount or 0
             )
         except AlreadyExists:
-            await self._collided(one)
+            await self._revisions.count_collision(one, one.status.collisionCount or 0)
             raise
         mark = hash_of(current)
         nodes = {
@@ -133,15 +133,6 @@ class DaemonSets:
         found = self._failures.setdefault(key, {}).setdefault(daemons.node_of(pod), _Failures())
         found.count += 1
         found.until = self._clock.monotonic() + _PAUSES.delay(found.count)
-
-    async def _collided(self, one: DaemonSet) -> None:
-        await self._client.patch(
-            DAEMON_SET,
-            one.metadata.name,
-            {"status": {"collisionCount": (one.status.collisionCount or 0) + 1}},
-            namespace=one.metadata.namespace,
-            subresource="status",
-        )
 
 
 def _selector(one: DaemonSet) -> labels.Selector:

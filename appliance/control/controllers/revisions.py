@@ -62,6 +62,14 @@ class Revisions(Generic[T]):
                 return one if one.revision == newest else await self._renumber(one, newest + 1)
         return await self._create(owner, template, revision=newest + 1, collisions=collisions)
 
+    async def count_collision(self, owner: T, before: int) -> None:
+        """Something else has the name that a hash made: the next hash is another."""
+        meta = owner.metadata
+        body = {"status": {"collisionCount": before + 1}}
+        await self._client.patch(
+            self._kind, meta.name, body, namespace=meta.namespace, subresource="status"
+        )
+
     async def forget(self, owner: T, limit: int | None, *, used: set[str]) -> None:
         """Delete the oldest that nobody uses, but for `limit` of them; `used` are hashes."""
         if limit is None:

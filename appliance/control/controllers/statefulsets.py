@@ -71,7 +71,7 @@ class StatefulSets:
                 one, one.spec.template, collisions=one.status.collisionCount or 0
             )
         except AlreadyExists:
-            await self._collided(one)
+            await self._revisions.count_collision(one, one.status.collisionCount or 0)
             raise
         current = self._current(one) or update
         pods = {
@@ -132,15 +132,6 @@ class StatefulSets:
                 namespace=one.metadata.namespace,
                 subresource="status",
             )
-
-    async def _collided(self, one: StatefulSet) -> None:
-        await self._client.patch(
-            STATEFUL_SET,
-            one.metadata.name,
-            {"status": {"collisionCount": (one.status.collisionCount or 0) + 1}},
-            namespace=one.metadata.namespace,
-            subresource="status",
-        )
 
 
 def _selector(one: StatefulSet) -> labels.Selector:
