@@ -185,9 +185,7 @@ class ClientConnection:
             self._over(stream_id)
 
     def _headers(self, flags: int, stream_id: int, payload: bytes) -> None:
-        payload = frames.unpadded(flags, payload)
-        if flags & frames.WITH_PRIORITY:
-            payload = payload[5:]
+        payload = frames.fragment(flags, payload)
         if flags & frames.END_HEADERS:
             self._block_done(flags, stream_id, payload)
         else:
@@ -198,7 +196,8 @@ class ClientConnection:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "continues no header block")
         first_flags, _, block = self._block
         block += payload
-        if len(block) > _MAX_HEADER_BYTES:
+        # Nor may there be endless empty pieces.
+        if len(block) > _MAX_HEADER_BYTES or not payload:
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "header list too large")
         if flags & frames.END_HEADERS:
             self._block = None

@@ -20,6 +20,7 @@ END_STREAM = ACK = 0x1
 END_HEADERS = 0x4
 PADDED = 0x8
 WITH_PRIORITY = 0x20
+_PRIORITY_BYTES = 5
 
 HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS = 1, 2, 3
 INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE = 4, 5, 6
@@ -86,3 +87,17 @@ def unpadded(flags: int, payload: bytes) -> bytes:
     if not payload or payload[0] >= len(payload):
         raise ConnectionFault(Code.PROTOCOL_ERROR, "more padding than payload")
     return payload[1 : len(payload) - payload[0]]
+
+
+def fragment(flags: int, payload: bytes) -> bytes:
+    """The piece of a header block in a HEADERS frame, without padding and priority.
+
+    Raises:
+        ConnectionFault: the frame is shorter than what it says it has.
+    """
+    payload = unpadded(flags, payload)
+    if not flags & WITH_PRIORITY:
+        return payload
+    if len(payload) < _PRIORITY_BYTES:
+        raise ConnectionFault(Code.FRAME_SIZE_ERROR, "cut short")
+    return payload[_PRIORITY_BYTES:]

@@ -247,11 +247,7 @@ class Connection:
     def _headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         if not stream_id & 1:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "clients open odd streams")
-        payload = frames.unpadded(flags, payload)
-        if flags & frames.WITH_PRIORITY:
-            if len(payload) < 5:
-                raise ConnectionFault(Code.FRAME_SIZE_ERROR, "cut short")
-            payload = payload[5:]
+        payload = frames.fragment(flags, payload)
         if flags & frames.END_HEADERS:
             self._block_done(flags, stream_id, payload)
         else:

@@ -130,6 +130,8 @@ def test_a_reset_ends_a_call_and_a_ping_is_answered() -> None:
         frames.frame(frames.CONTINUATION, frames.END_HEADERS, 1, b"x"),
         frames.frame(frames.HEADERS, frames.END_HEADERS, 1, b"\xff"),
         frames.frame(frames.SETTINGS, 0, 0, b"12345"),
+        frames.frame(frames.HEADERS, frames.END_HEADERS | frames.WITH_PRIORITY, 1, b"1234"),
+        frames.frame(frames.HEADERS, 0, 1, b"") + frames.frame(frames.CONTINUATION, 0, 1, b""),
     ],
 )
 def test_nonsense_is_refused(nonsense: bytes) -> None:
