@@ -3,7 +3,6 @@ VENV ?= .venv
 PY = $(VENV)/bin/python
 RUNTIME ?= auto
 DATA_DIR ?= /var/lib/appliance
-GOLDEN ?= ../shared/golden
 OPERATIONS ?= 100000
 SEED ?= 1
 export RUNTIME DATA_DIR
@@ -46,8 +45,8 @@ prove-store: setup  ## 200 kills, 50 power cuts, 20,000 concurrent calls: nothin
 	  tests/model/test_store_kills.py tests/model/test_power_cuts.py tests/model/test_linearizable.py
 conformance-store: setup  ## outside suites for etcd clients on our store (SUITES=<folder with the clones>)
 	@$(PY) -m tests.conform.suites $(SUITES)
-golden: setup  ## replay recorded requests (GOLDEN=<folder with compare.py>) and compare the answers
-	@GOLDEN=$(GOLDEN) scripts/golden
+golden: setup  ## replay a real kube-apiserver's recordings and print each difference (ONLY='pods-*')
+	@scripts/golden
 nix-check:  ## parse and check flake.nix with Debian's nix against a stand-in for nixpkgs; no network
 	@scripts/nix-check
 image: setup  ## a disk image to flash, dist/appliance.img (KERNEL=cloud-amd64: for virtual machines)
