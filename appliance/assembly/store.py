@@ -24,6 +24,7 @@ from appliance.store.options import StoreOptions
 from appliance.store.serve.auth.jwt import signed_tokens
 from appliance.store.serve.auth.tokens import SimpleTokens, TokenMaker
 from appliance.store.serve.identity import Identity
+from appliance.store.serve.limits import Limits
 from appliance.store.serve.server import EtcdServer, ServeOptions
 
 log = structlog.get_logger(__name__)
@@ -36,7 +37,13 @@ async def store_alone(config: Config, tasks: Tasks) -> AsyncIterator[None]:
     clock = SystemClock()
     folder = store_folder(config)
     async with AsyncExitStack() as stack:
-        options = StoreOptions(keep_history_s=config.auto_compaction_retention)
+        kept = config.auto_compaction
+        options = StoreOptions(
+            keep_history_s=kept.keep_s,
+            keep_revisions=kept.keep_revisions,
+            max_txn_ops=config.max_txn_ops,
+            max_request_bytes=config.max_request_bytes,
+        )
         store = await open_store(config, options, clock)
         stack.push_async_callback(store.close)
         urls = config.listen_client_urls
@@ -44,6 +51,10 @@ async def store_alone(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         server = EtcdServer(store, identity, clock, _serve_options(config, clock))
         stack.push_async_callback(server.stop)
         await _listen(server, listen_urls(urls), _tls(config))
+        for url in listen_urls(config.listen_metrics_urls):
+            tls = _tls(config) if url.scheme == "https" else None
+            port = await server.listen_for_probes(url.host, url.port, tls)
+            log.info("metrics and health are served", url=f"{url.scheme}://{url.host}:{port}")
         yield
 
 
@@ -111,6 +122,11 @@ def _serve_options(config: Config, clock: Clock) -> ServeOptions:
         tokens=tokens,
         client_cert_auth=config.client_cert_auth,
         quota_bytes=config.quota_backend_bytes,
+        limits=Limits(
+            max_request_bytes=config.max_request_bytes,
+            max_streams=config.max_concurrent_streams,
+            progress_interval_s=config.watch_progress_notify_interval,
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from appliance.client.joining import (
     WrongCa,
     WrongToken,
 )
-from appliance.config.load import seconds
+from appliance.config.durations import seconds
 from appliance.config.schema import Config
 from appliance.kit.clock import SystemClock
 

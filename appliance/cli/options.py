@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
-from appliance.config.keys import BY_NAME, Key, Role, keys_of
+from appliance.config.key import Key, Role
+from appliance.config.keys import BY_NAME, keys_of
 from appliance.config.load import load
 from appliance.config.problems import ConfigError
 from appliance.config.schema import Config
+from appliance.config.storekeys import STORE
 
 USAGE = 2
 FAILED = 1
@@ -53,6 +55,11 @@ def _option(key: Key) -> Callable[[Command], Command]:
     shown = key.default if key.default not in {"", ()} else None
     text = key.help + (f"  [default: {shown}]" if shown is not None and shown is not False else "")
     flag = f"--{key.name}"
+    if key.kind == "bool" and key.roles == STORE:
+        # As etcd takes them: with a value, too.
+        return click.option(
+            flag, is_flag=False, flag_value="true", default=None, help=text, type=bool
+        )
     if key.kind == "bool":
         return click.option(flag, is_flag=True, default=None, help=text)
     if key.kind == "list":

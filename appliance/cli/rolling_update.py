@@ -15,7 +15,7 @@ from appliance.assembly.rolling import Source, roll
 from appliance.cli.options import FAILED, config_from, configured
 from appliance.client.rolling.order import Order, RollingFault
 from appliance.client.rolling.update import Pace
-from appliance.config.load import seconds
+from appliance.config.durations import seconds
 from appliance.kit import jsonio
 
 

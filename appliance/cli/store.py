@@ -27,6 +27,11 @@ _OF_ETCD = (
     "logger",
     "log-outputs",
     "enable-v2",
+    "pre-vote",
+    "max-snapshots",
+    "max-wals",
+    "experimental-initial-corrupt-check",
+    "enable-grpc-gateway",
 )
 
 

@@ -13,7 +13,7 @@ from appliance.assembly.upkeep.names import NameFault, span_of
 from appliance.assembly.upkeep.past import When
 from appliance.cli.options import FAILED
 from appliance.cli.output import show_plain
-from appliance.config.load import seconds
+from appliance.config.durations import seconds
 from appliance.kit import log as logs
 from appliance.kit.clock import Clock, parse_rfc3339
 from appliance.store.errors import StoreError, TooLarge, TooManyOps

@@ -3,33 +3,11 @@
 Flags are named as k3s names them where the meaning is the same.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal
-
-Kind = Literal["text", "int", "bool", "list", "seconds"]
-Role = Literal["server", "agent", "store"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """One key; `name` as on the command line (`data-dir`), `roles` say which verbs take it."""
-
-    name: str
-    kind: Kind
-    default: Any
-    help: str
-    roles: tuple[Role, ...] = ("server", "agent")
-    choices: tuple[str, ...] = ()
-
-    @property
-    def attribute(self) -> str:
-        """Name in Python: `data_dir`."""
-        return self.name.replace("-", "_")
-
+from appliance.config.key import Key, Role
+from appliance.config.storekeys import STORE_KEYS
 
 _SERVER: tuple[Role, ...] = ("server",)
 _AGENT: tuple[Role, ...] = ("agent",)
-_STORE: tuple[Role, ...] = ("store",)
 _ALL: tuple[Role, ...] = ("server", "agent", "store")
 
 KEYS: tuple[Key, ...] = (
@@ -272,79 +250,7 @@ KEYS: tuple[Key, ...] = (
         help="Where etcd clients reach the store; empty turns it off. Give it to insist on it.",
         roles=_SERVER,
     ),
-    Key(
-        name="listen-client-urls",
-        kind="text",
-        default="http://127.0.0.1:2379",
-        help="Where clients are served; several are separated by commas.",
-        roles=_STORE,
-    ),
-    Key(
-        name="advertise-client-urls",
-        kind="text",
-        default="",
-        help="Where clients are told to find us (default: listen-client-urls).",
-        roles=_STORE,
-    ),
-    Key(
-        name="name",
-        kind="text",
-        default="default",
-        help="Name of this member.",
-        roles=_STORE,
-    ),
-    Key(name="cert-file", kind="text", default="", help="Certificate for https.", roles=_STORE),
-    Key(name="key-file", kind="text", default="", help="Its key.", roles=_STORE),
-    Key(
-        name="trusted-ca-file",
-        kind="text",
-        default="",
-        help="Let in only clients with a certificate of this CA.",
-        roles=_STORE,
-    ),
-    Key(
-        name="auto-compaction-mode",
-        kind="text",
-        default="periodic",
-        help="How history is compacted by itself.",
-        roles=_STORE,
-        choices=("periodic",),
-    ),
-    Key(
-        name="auto-compaction-retention",
-        kind="seconds",
-        default=0.0,
-        help="Compact what is older, such as 1h; 0s: only when a client asks for it.",
-        roles=_STORE,
-    ),
-    Key(
-        name="quota-backend-bytes",
-        kind="int",
-        default=0,
-        help="Raise the NOSPACE alarm when the store is this large; 0 is 2 GiB, below 0 never.",
-        roles=_STORE,
-    ),
-    Key(
-        name="client-cert-auth",
-        kind="bool",
-        default=False,
-        help="Want a certificate of every client; its common name is the user it may be.",
-        roles=_STORE,
-    ),
-    Key(
-        name="auth-token",
-        kind="text",
-        default="simple",
-        help="How tokens are made: simple, or jwt,sign-method=RS256,pub-key=F,priv-key=F,ttl=5m.",
-        roles=_STORE,
-    ),
-    Key(
-        name="auth-token-ttl",
-        kind="int",
-        default=300,
-        help="Seconds that a simple token lasts after its last use.",
-        roles=_STORE,
-    ),
+    *STORE_KEYS,
     Key(
         name="log-format",
         kind="text",

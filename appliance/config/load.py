@@ -5,20 +5,19 @@ environment, flag. Lists from different places do not add up. Only this module r
 environment.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from appliance.config.keys import BY_NAME, Key, Role, keys_of
+from appliance.config.durations import seconds
+from appliance.config.key import Key, Role
+from appliance.config.keys import BY_NAME, keys_of
 from appliance.config.problems import ConfigError, Problem
 from appliance.config.schema import Config
 
 DEFAULT_FILE = "/etc/appliance/config.yaml"
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = r"(\d+(?:\.\d+)?)(ms|s|m|h)"
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
 
@@ -129,15 +128,6 @@ def _list(raw: Any) -> tuple[str, ...]:
     if isinstance(raw, list | tuple):
         return tuple(part for item in raw for part in str(item).split(",") if part)
     return tuple(part for part in str(raw).split(",") if part)
-
-
-def seconds(raw: Any) -> float:
-    """Seconds of a duration such as `20s`, `5m`, `1m30s`; ValueError says what it must be."""
-    if isinstance(raw, int | float) and not isinstance(raw, bool):
-        return float(raw)
-    if not re.fullmatch(rf"(?:{_PART})+", str(raw)):
-        raise ValueError("must be a duration such as 20s, 5m or 1h")
-    return sum(float(number) * _UNITS_S[unit] for number, unit in re.findall(_PART, str(raw)))
 
 
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {

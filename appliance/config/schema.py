@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from appliance.config.compaction import AutoCompaction, auto_compaction
 from appliance.config.datastore import EtcdUrls, parse_endpoint
 from appliance.config.problems import Problem
 from appliance.config.urls import listen_urls
@@ -13,8 +14,9 @@ _CHOOSE = -1
 _UPSTREAM_S = 300
 _UNREACHABLE_S = 5  # with the 40 s of silence before it, pods are elsewhere within a minute
 _MAX_PORT = 65535
+_WITH_CERT_FILE = {"listen-client-urls", "listen-metrics-urls"}
 _HTTPS_REMEDY = {
-    "listen-client-urls": "https needs cert-file and key-file",
+    **dict.fromkeys(_WITH_CERT_FILE, "https needs cert-file and key-file"),
     # A node's certificate would open it, and the store holds every secret.
     "etcd-listen-client-urls": "must be http, and is best kept on 127.0.0.1",
 }
@@ -70,13 +72,18 @@ class Config:
     etcd_listen_client_urls: str = "http://127.0.0.1:2379"
     listen_client_urls: str = "http://127.0.0.1:2379"
     advertise_client_urls: str = ""
+    listen_metrics_urls: str = ""
     name: str = "default"
     cert_file: str = ""
     key_file: str = ""
     trusted_ca_file: str = ""
     auto_compaction_mode: str = "periodic"
-    auto_compaction_retention: float = 0.0
+    auto_compaction_retention: str = "0"
     quota_backend_bytes: int = 0
+    max_txn_ops: int = 128
+    max_request_bytes: int = 1_572_864
+    max_concurrent_streams: int = 4_096
+    watch_progress_notify_interval: float = 600.0
     client_cert_auth: bool = False
     auth_token: str = "simple"  # noqa: S105 - a kind of token, not one
     auth_token_ttl: int = 300
@@ -114,7 +121,7 @@ class Config:
             if text and not _is_address(text):
                 found.append(self._problem(key, text, "must be an IP address"))
         found += self._toleration_faults() + self._dns_faults()
-        found += self._url_faults() + self._datastore_faults()
+        found += self._url_faults() + self._datastore_faults() + self._store_faults()
         try:
             int(self.write_kubeconfig_mode, 8)
         except ValueError:
@@ -158,6 +165,7 @@ class Config:
             ("etcd-listen-client-urls", self.etcd_listen_client_urls),
             ("listen-client-urls", self.listen_client_urls),
             ("advertise-client-urls", self.advertise_client_urls),
+            ("listen-metrics-urls", self.listen_metrics_urls),
         ):
             try:
                 urls = listen_urls(text)
@@ -165,7 +173,7 @@ class Config:
                 found.append(self._problem(key, text, str(wrong)))
                 continue
             if any(url.scheme == "https" for url in urls) and key in _HTTPS_REMEDY:
-                if key == "listen-client-urls" and self.cert_file and self.key_file:
+                if key in _WITH_CERT_FILE and self.cert_file and self.key_file:
                     continue
                 found.append(self._problem(key, text, _HTTPS_REMEDY[key]))
         if self.auth_token.partition(",")[0] not in {"simple", "jwt"}:
@@ -175,6 +183,28 @@ class Config:
             remedy = "must name an address such as http://127.0.0.1:2379"
             found.append(self._problem("listen-client-urls", "", remedy))
         return found
+
+    def _store_faults(self) -> list[Problem]:
+        found: list[Problem] = []
+        for key, number, least in (
+            ("max-txn-ops", self.max_txn_ops, 1),
+            ("max-request-bytes", self.max_request_bytes, 1),
+            ("max-concurrent-streams", self.max_concurrent_streams, 1),
+            ("watch-progress-notify-interval", self.watch_progress_notify_interval, 0.1),
+        ):
+            if number < least:
+                found.append(self._problem(key, f"{number:g}", f"must be {least:g} or more"))
+        try:
+            _ = self.auto_compaction
+        except ValueError as wrong:
+            key = "auto-compaction-retention"
+            found.append(self._problem(key, self.auto_compaction_retention, str(wrong)))
+        return found
+
+    @property
+    def auto_compaction(self) -> AutoCompaction:
+        """What `appliance store` compacts by itself."""
+        return auto_compaction(self.auto_compaction_mode, self.auto_compaction_retention)
 
     def _datastore_faults(self) -> list[Problem]:
         try:

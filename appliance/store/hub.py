@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol, Self
 
+import structlog
 from msgspec.structs import replace
 
 from appliance.kit.clock import SystemClock
@@ -29,6 +30,8 @@ from appliance.store.errors import Closed, Compacted, EmptyRange, Overrun, Store
 from appliance.store.mvcc.ranges import is_empty
 from appliance.store.options import StoreOptions
 from appliance.store.watchindex import WatchIndex
+
+log = structlog.get_logger(__name__)
 
 _YIELD = SystemClock()  # only ever asked to sleep 0: let the loop run between two empty pages
 
@@ -84,6 +87,13 @@ class Hub:
 
     def publish(self, revision: int, changes: Sequence[Event]) -> None:
         """Hand out the changes of a revision that has just been committed."""
+        try:
+            self._hand_out(revision, changes)
+        except Exception:
+            self.cut(Overrun())  # some were told and some were not: nobody may miss it unknowingly
+            raise
+
+    def _hand_out(self, revision: int, changes: Sequence[Event]) -> None:
         if len(changes) == 1:
             news = _News(revision, changes)
             for watcher in list(self.index.match(changes[0].kv.key)):  # some may leave it
@@ -108,7 +118,11 @@ class Hub:
     def _tell(self) -> None:
         to_tell, self._to_tell = self._to_tell, {}
         for watcher in to_tell:
-            watcher.tell_now()
+            try:
+                watcher.tell_now()
+            except Exception:
+                log.exception("a watch's reader failed and is cut off; the others go on")
+                watcher.cut(Overrun())  # what it was being told is gone
 
     def wait_for_start(self, watcher: "HubWatcher") -> None:
         """Wake the watcher once its start revision, now in the future, is next."""

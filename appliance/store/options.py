@@ -43,6 +43,9 @@ class StoreOptions:
     keep_history_s: float = 300.0
     """Older history is compacted by the store itself; 0: only when a client asks for it."""
 
+    keep_revisions: int = 0
+    """Keep so many revisions instead, and look every five minutes, as etcd does; 0: by time."""
+
     retain_s: float = 0.0
     """How long compacted history stays in the file, for people; 0: not at all, as etcd."""
 

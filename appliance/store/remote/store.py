@@ -72,7 +72,7 @@ class EtcdStore:
         self._feed.publish = self._hub.publish
         self._feed.cut = self._hub.cut
         self._head = SharedRead(self._read_head, self._tasks)
-        self._retention = Retention(self.compact, options.keep_history_s, clock, self._tasks)
+        self._retention = Retention(self.compact, options, clock, self._tasks)
         self._closed = False
 
     async def _start(self) -> None:

@@ -28,6 +28,7 @@ from appliance.store.serve.hpack import Header
 from appliance.store.serve.http2 import Connection
 from appliance.store.serve.http2_events import Data, Drained, Event, Opened, Reset
 from appliance.store.serve.keepalive import Heartbeat
+from appliance.store.serve.limits import Limits
 from appliance.store.serve.status import Refused, Status, refusal, trailers
 from appliance.store.serve.tally import Tallies, Tally
 
@@ -50,8 +51,7 @@ class GrpcOptions:
     methods: Methods
     tasks: Tasks
     tallies: Tallies = field(default_factory=Tallies)
-    max_message_bytes: int = 2 << 20
-    """etcd's: 1.5 MiB for a request and 512 KiB around it."""
+    limits: Limits = field(default_factory=Limits)
 
 
 class _Route(NamedTuple):
@@ -75,7 +75,7 @@ class GrpcConnection(asyncio.Protocol):
         self._calls: dict[int, Call] = {}
         self._routes: dict[tuple[Header, ...], _Route] = {}
         self._loop = asyncio.get_running_loop()
-        self._http2 = Connection(self._loop.time)
+        self._http2 = Connection(self._loop.time, options.limits.max_streams)
         self._heartbeat = Heartbeat(self._ping, self._vanished)
         self._transport: asyncio.Transport | None = None
         self._flushing = False
@@ -303,7 +303,7 @@ class GrpcConnection(asyncio.Protocol):
     @property
     def max_message_bytes(self) -> int:
         """The largest request."""
-        return self._options.max_message_bytes
+        return self._options.limits.max_message_bytes
 
 
 def _common_name(certificate: Mapping[str, Any] | None) -> str:

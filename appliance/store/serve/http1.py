@@ -24,7 +24,7 @@ from appliance.kit.tasks import Tasks
 log = structlog.get_logger(__name__)
 
 _MAX_HEAD_BYTES = 64 << 10
-_MAX_BODY_BYTES = 4 << 20
+MAX_BODY_BYTES = 4 << 20
 _MAX_WAITING = 100
 
 
@@ -62,7 +62,14 @@ Page = Callable[[HttpRequest], Awaitable[HttpResponse]]
 class HttpConnection(asyncio.Protocol):
     """One client."""
 
-    def __init__(self, page: Page, tasks: Tasks, gone: Callable[["HttpConnection"], None]) -> None:
+    def __init__(
+        self,
+        page: Page,
+        tasks: Tasks,
+        gone: Callable[["HttpConnection"], None],
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        self._max_body_bytes = max_body_bytes
         self._page = page
         self._tasks = tasks
         self._gone = gone
@@ -132,7 +139,7 @@ class HttpConnection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Part of the body."""
-        if len(self._body) + len(body) > _MAX_BODY_BYTES:
+        if len(self._body) + len(body) > self._max_body_bytes:
             raise _TooMuch("the body is too large")
         self._body += body
 

@@ -41,7 +41,8 @@ class _Stream(Outgoing):
 class Connection:
     """One connection's state."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], max_streams: int = MAX_STREAMS) -> None:
+        self._max_streams = max_streams
         self._pings = PingLimit(now)
         self._outflow = Outflow()
         self._out = self._outflow.control
@@ -58,7 +59,7 @@ class Connection:
         self._leaving = False
         self._out += frames.settings(
             {
-                frames.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
+                frames.MAX_CONCURRENT_STREAMS: max_streams,
                 frames.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
                 frames.MAX_HEADER_LIST_SIZE: MAX_HEADER_BYTES,
             }
@@ -286,7 +287,7 @@ class Connection:
         if self._leaving:
             return  # told in GOAWAY: the client tries elsewhere
         self._last_stream_id = stream_id
-        if len(self._streams) >= MAX_STREAMS:
+        if len(self._streams) >= self._max_streams:
             self._out += frames.rst_stream(stream_id, Code.REFUSED_STREAM)
             return
         window = self._outflow.stream_window

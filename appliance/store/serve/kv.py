@@ -8,30 +8,30 @@ from appliance.store.base import (
     PromptStore,
     Put,
     PutResult,
-    Store,
     Txn,
     TxnResult,
 )
 from appliance.store.errors import StoreError, TooLarge
 from appliance.store.serve import convert, quick
 from appliance.store.serve.calls import Caller, Methods, Reply, Unary
-from appliance.store.serve.identity import Identity, current_revision
+from appliance.store.serve.identity import current_revision
 from appliance.store.serve.messages import kv as pb
-from appliance.store.serve.quota import Quota, cost_of, writes
+from appliance.store.serve.parts import Parts
+from appliance.store.serve.quota import cost_of, writes
 from appliance.store.serve.wire import Message
-
-MAX_REQUEST_BYTES = 1_572_864
-"""etcd's --max-request-bytes."""
 
 
 class KvService:
     """Keys and values."""
 
-    def __init__(self, store: Store, identity: Identity, quota: Quota) -> None:
-        self._store = store
-        self._identity = identity
-        self._quota = quota
-        self._prompt = PromptKv(store, identity, quota) if isinstance(store, PromptStore) else None
+    def __init__(self, parts: Parts) -> None:
+        self._store = parts.store
+        self._identity = parts.identity
+        self._quota = parts.quota
+        self._max_bytes = parts.limits.max_request_bytes
+        self._prompt: PromptKv | None = None
+        if isinstance(parts.store, PromptStore):
+            self._prompt = PromptKv(parts.store, parts)
 
     def methods(self) -> Methods:
         """The service's table."""
@@ -54,7 +54,7 @@ class KvService:
     async def put(self, request: pb.PutRequest, caller: Caller) -> Message:
         """Write a key."""
         put = convert.put_of(request)
-        _check_size(put)
+        _check_size(put, self._max_bytes)
         await self._quota.admit(cost_of(put))
         if _keeps_value(put):
             # Outside transactions etcd looks at the lease before it looks at the key.
@@ -94,11 +94,12 @@ class KvService:
 class PromptKv:
     """The same answers without a task for each call, over a store that can do that."""
 
-    def __init__(self, store: PromptStore, identity: Identity, quota: Quota) -> None:
+    def __init__(self, store: PromptStore, parts: Parts) -> None:
         self._store = store
-        self._identity = identity
-        self._quota = quota
-        self._answers = quick.Answers(identity)
+        self._identity = parts.identity
+        self._quota = parts.quota
+        self._max_bytes = parts.limits.max_request_bytes
+        self._answers = quick.Answers(parts.identity)
 
     def range(self, data: bytes, caller: Caller, reply: Reply) -> bool:
         """Read keys."""
@@ -112,7 +113,7 @@ class PromptKv:
         put = quick.put_of(data)
         if put is None:
             return False
-        _check_size(put)
+        _check_size(put, self._max_bytes)
         if not self._quota.fits(cost_of(put)):
             return False
 
@@ -146,8 +147,8 @@ class PromptKv:
         return True
 
 
-def _check_size(put: Put) -> None:
-    if len(put.key) + len(put.value) > MAX_REQUEST_BYTES:
+def _check_size(put: Put, max_bytes: int) -> None:
+    if len(put.key) + len(put.value) > max_bytes:
         raise TooLarge
 
 

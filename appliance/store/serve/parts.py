@@ -1,11 +1,12 @@
 """What the services of one endpoint are made of; `server.py` puts it together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from appliance.kit.clock import Clock
 from appliance.store.base import Store
 from appliance.store.serve.auth.guard import Guard
 from appliance.store.serve.identity import Identity
+from appliance.store.serve.limits import Limits
 from appliance.store.serve.quota import Quota
 
 
@@ -18,3 +19,4 @@ class Parts:
     quota: Quota
     guard: Guard
     clock: Clock
+    limits: Limits = field(default_factory=Limits)

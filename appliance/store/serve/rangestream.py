@@ -9,12 +9,11 @@ Source: etcd server/etcdserver/v3_server.go (rangeStream), api/v3rpc/key.go.
 
 from msgspec.structs import replace
 
-from appliance.store.base import Range, RangeResult, SortOrder, SortTarget, Store
+from appliance.store.base import Range, RangeResult, SortOrder, SortTarget
 from appliance.store.serve import convert
 from appliance.store.serve.calls import Methods, Stream, Streaming
-from appliance.store.serve.identity import Identity
-from appliance.store.serve.kv import MAX_REQUEST_BYTES
 from appliance.store.serve.messages import kv as pb
+from appliance.store.serve.parts import Parts
 from appliance.store.serve.status import Refused, Status
 
 _FIRST_KEYS = 10
@@ -26,9 +25,10 @@ _FILTERS = "RangeStream does not support revision filters"
 class RangeStreamService:
     """Large ranges."""
 
-    def __init__(self, store: Store, identity: Identity) -> None:
-        self._store = store
-        self._identity = identity
+    def __init__(self, parts: Parts) -> None:
+        self._store = parts.store
+        self._identity = parts.identity
+        self._piece_bytes = parts.limits.max_request_bytes
 
     def methods(self) -> Methods:
         """The service's table."""
@@ -63,12 +63,20 @@ class RangeStreamService:
             await stream.send(part)
             behind = piece.kvs[-1].key + b"\x00"
             asked = replace(asked, key=behind, revision=asked.revision or first)
-            size = _next_size(size, piece)
+            size = self._next_size(size, piece)
 
     async def _send(self, stream: Stream, found: RangeResult, count: int) -> None:
         header = self._identity.header(found.revision)
         last = convert.range_message(replace(found, count=count), header)
         await stream.send(pb.RangeStreamResponse(range_response=last))
+
+    def _next_size(self, size: int, piece: RangeResult) -> int:
+        size_bytes = sum(len(kv.key) + len(kv.value) for kv in piece.kvs)
+        if size_bytes < self._piece_bytes // 2:
+            size *= 2
+        elif size_bytes > self._piece_bytes * 2:
+            size //= 2
+        return min(max(1, size), _MAX_KEYS)
 
 
 def _check(asked: Range) -> None:
@@ -82,12 +90,3 @@ def _check(asked: Range) -> None:
         or asked.max_create_revision
     ):
         raise Refused(Status.UNIMPLEMENTED, _FILTERS)
-
-
-def _next_size(size: int, piece: RangeResult) -> int:
-    size_bytes = sum(len(kv.key) + len(kv.value) for kv in piece.kvs)
-    if size_bytes < MAX_REQUEST_BYTES // 2:
-        size *= 2
-    elif size_bytes > MAX_REQUEST_BYTES * 2:
-        size //= 2
-    return min(max(1, size), _MAX_KEYS)

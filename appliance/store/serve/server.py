@@ -7,7 +7,7 @@ preface leads to gRPC, anything else to the plain pages. An idle endpoint wakes 
 import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from typing_extensions import override
@@ -31,10 +31,17 @@ from appliance.store.serve.frames import PREFACE
 from appliance.store.serve.gateway import Gateway
 from appliance.store.serve.grpc import GrpcConnection, GrpcOptions
 from appliance.store.serve.health import Pages
-from appliance.store.serve.http1 import HttpConnection, HttpRequest, HttpResponse
+from appliance.store.serve.http1 import (
+    MAX_BODY_BYTES,
+    HttpConnection,
+    HttpRequest,
+    HttpResponse,
+    Page,
+)
 from appliance.store.serve.identity import Identity
 from appliance.store.serve.kv import KvService
 from appliance.store.serve.lease import LeaseService
+from appliance.store.serve.limits import Limits
 from appliance.store.serve.locks import ElectionService, LockService
 from appliance.store.serve.maintenance import MaintenanceService
 from appliance.store.serve.parts import Parts
@@ -65,15 +72,17 @@ class ServeOptions:
     quota_bytes: int = -1
     """How large the store may become; 0 is etcd's default, below 0 is no quota."""
 
+    limits: Limits = field(default_factory=Limits)
+
 
 def all_methods(parts: Parts) -> Methods:
     """The methods of all services, before `guarded`."""
     store, identity, quota = parts.store, parts.identity, parts.quota
     guard, clock = parts.guard, parts.clock
     return {
-        **KvService(store, identity, quota).methods(),
-        **RangeStreamService(store, identity).methods(),
-        **WatchService(store, identity, guard, clock).methods(),
+        **KvService(parts).methods(),
+        **RangeStreamService(parts).methods(),
+        **WatchService(parts).methods(),
         **LeaseService(store, identity, quota).methods(),
         **ClusterService(identity).methods(),
         **DowngradeService(identity).methods(),
@@ -102,15 +111,16 @@ class EtcdServer:
         self._book = AuthBook(store)
         tokens = options.tokens or SimpleTokens(clock)
         guard = Guard(store, self._book, tokens, by_certificate=options.client_cert_auth)
-        parts = Parts(store, identity, quota, guard, clock)
+        parts = Parts(store, identity, quota, guard, clock, options.limits)
         methods = guarded(all_methods(parts), guard, store)
         tallies = Tallies()
-        self._options = GrpcOptions(methods, self._tasks, tallies)
+        self._options = GrpcOptions(methods, self._tasks, tallies, options.limits)
         self._pages = Pages(store, identity, quota, tallies)
         self._v2 = V2Pages(parts)
         self._gateway = Gateway(methods)
         self._servers: list[asyncio.Server] = []
         self._connections: set[Spoken] = set()
+        self._following = False
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Open a listener; returns its port (a free one for 0).
@@ -120,7 +130,8 @@ class EtcdServer:
         """
         await self._book.load()
         await self._alarms.load()
-        if not self._servers:
+        if not self._following:
+            self._following = True
             follow(self._store, auth.BOOK, self._book.load, self._tasks)
             follow(self._store, alarms.BOOK, self._alarms.load, self._tasks)
         if tls is not None:
@@ -128,6 +139,25 @@ class EtcdServer:
         server = await asyncio.get_running_loop().create_server(
             lambda: _Undecided(self._decide), host, port, ssl=tls, backlog=_BACKLOG
         )
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def listen_for_probes(
+        self, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> int:
+        """Open a listener for metrics and health alone; returns its port (a free one for 0).
+
+        Raises:
+            OSError: the address is taken or not ours.
+        """
+
+        def connect() -> HttpConnection:
+            connection = self._http(self._pages.answer)
+            self._connections.add(connection)
+            return connection
+
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(connect, host, port, ssl=tls, backlog=_BACKLOG)
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
@@ -154,9 +184,14 @@ class EtcdServer:
         if first.startswith(PREFACE[:_DECIDED_AFTER]):
             connection = GrpcConnection(self._options, self._connections.discard)
         else:
-            connection = HttpConnection(self._page, self._tasks, self._connections.discard)
+            connection = self._http(self._page)
         self._connections.add(connection)
         return connection
+
+    def _http(self, page: Page) -> HttpConnection:
+        # JSON has values in base64, and more around them.
+        body_bytes = max(MAX_BODY_BYTES, 2 * self._options.limits.max_message_bytes)
+        return HttpConnection(page, self._tasks, self._connections.discard, body_bytes)
 
 
 class _Undecided(asyncio.Protocol):

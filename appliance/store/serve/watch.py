@@ -13,45 +13,33 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
-from appliance.store.base import Event, PromptWatcher, Store, WatchBatch, Watcher, WatchRequest
+from appliance.store.base import Event, PromptWatcher, WatchBatch, Watcher, WatchRequest
 from appliance.store.errors import Compacted, EmptyRange, Overrun, StoreError
-from appliance.store.serve.auth.guard import Guard
 from appliance.store.serve.auth.permissions import Access
 from appliance.store.serve.auth.refusals import AuthRefused
 from appliance.store.serve.calls import Methods, PromptStream, Stream, Streaming
 from appliance.store.serve.eventbytes import EventBytes
-from appliance.store.serve.identity import Identity, current_revision
+from appliance.store.serve.identity import current_revision
 from appliance.store.serve.messages import watch as pb
+from appliance.store.serve.parts import Parts
 from appliance.store.serve.wire import Encoded
 
-PROGRESS_INTERVAL_S = 600.0
-"""How often an idle watch that asked for it is told the revision; etcd's default."""
 _NO_ID = -1
 _NO_PUT, _NO_DELETE = 0, 1
-_FRAGMENT_BYTES = 2 << 20
 _DUPLICATE_ID = "mvcc: duplicate watch ID provided on the WatchStream"
 
 
 class WatchService:
     """Watches."""
 
-    def __init__(
-        self,
-        store: Store,
-        identity: Identity,
-        guard: Guard,
-        clock: Clock,
-        *,
-        progress_interval_s: float = PROGRESS_INTERVAL_S,
-    ) -> None:
-        self.store = store
-        self.identity = identity
-        self.guard = guard
-        self.clock = clock
-        self.progress_interval_s = progress_interval_s
-        self.event_bytes = EventBytes(identity)
+    def __init__(self, parts: Parts) -> None:
+        self.store = parts.store
+        self.identity = parts.identity
+        self.guard = parts.guard
+        self.clock = parts.clock
+        self.limits = parts.limits
+        self.event_bytes = EventBytes(parts.identity)
 
     def methods(self) -> Methods:
         """The service's table."""
@@ -221,7 +209,8 @@ class _Session:
 
     async def _send_events(self, watch: _Watch, batch: WatchBatch) -> None:
         header = self._service.identity.header(batch.revision)
-        pieces = list(_pieces(self._encoded(batch.events), watch.fragment))
+        bound_bytes = self._service.limits.max_message_bytes if watch.fragment else None
+        pieces = list(_pieces(self._encoded(batch.events), bound_bytes))
         for number, events in enumerate(pieces, start=1):
             await self._stream.send(
                 pb.WatchResponse(
@@ -274,7 +263,7 @@ class _Session:
 
     async def _tell_progress(self) -> None:
         while True:
-            await self._service.clock.sleep(self._service.progress_interval_s)
+            await self._service.clock.sleep(self._service.limits.progress_interval_s)
             for watch in self._watches.values():
                 if watch.progress_notify and watch.quiet:
                     watch.notify_due = True
@@ -298,16 +287,16 @@ def _request_of(request: pb.WatchCreateRequest) -> WatchRequest:
     )
 
 
-def _pieces(events: list[Encoded], fragment: bool) -> Iterable[list[Encoded]]:
+def _pieces(events: list[Encoded], bound_bytes: int | None) -> Iterable[list[Encoded]]:
     """All events at once, or for clients that can put them together, in bounded pieces."""
-    if not fragment:
+    if bound_bytes is None:
         yield events
         return
     piece: list[Encoded] = []
     size = 0
     for event in events:
         size += len(event.raw)
-        if piece and size >= _FRAGMENT_BYTES:
+        if piece and size >= bound_bytes:
             yield piece
             piece, size = [], len(event.raw)
         piece.append(event)

@@ -93,8 +93,10 @@ class Transaction(Entry):
 
     @override
     def committed(self) -> None:
-        self._commit(self)
-        self._done(self._result)
+        try:
+            self._commit(self)
+        finally:
+            self._done(self._result)  # it is on disk, whatever became of telling watchers
 
     @override
     def failed(self, error: StoreError) -> None:

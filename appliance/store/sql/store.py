@@ -99,7 +99,7 @@ class SqlStore:
         self._leases = self._keyspace.leases
         self._expiry = Expiry(self._leases, self.lease_revoke, clock, self._tasks)
         self._expiry.changed()
-        self._retention = Retention(self.compact, options.keep_history_s, clock, self._tasks)
+        self._retention = Retention(self.compact, options, clock, self._tasks)
         if self._keyspace.index.compactable():
             self._retention.wrote(self._committed.revision)
         self._closed = False

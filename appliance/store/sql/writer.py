@@ -24,6 +24,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -141,9 +142,9 @@ class Writer:
     def _finish(self, group: list[Entry], error: sqlite3.Error | None) -> None:
         if error is None:
             for entry in group:
-                entry.committed()
+                _tell(entry.committed)
             written = _GROUP_BYTES + sum(entry.size_bytes for entry in group)
-            self.after_group(written, not self._waiting)
+            _tell(lambda: self.after_group(written, not self._waiting))
         else:
             self._fail([*group, *self._waiting], error)
             self._waiting.clear()
@@ -160,7 +161,7 @@ class Writer:
             self._broken = refusal
         log.error("store commit failed", path=str(self._path), error=str(error))
         for entry in reversed(entries):
-            entry.failed(refusal)
+            _tell(partial(entry.failed, refusal))
 
     def _commit(
         self, rows: list[Row], statements: list[Statement], *, wait_ms: int
@@ -200,6 +201,14 @@ class Writer:
             self.checkpoint_next = False
             self.mover.move(connection, wait=self.must_move, shrink=self.must_move)
         return None
+
+
+def _tell(act: Callable[[], None]) -> None:
+    """Call back; a fault there is told loudly, and is none of those who come after."""
+    try:
+        act()
+    except Exception:
+        log.exception("a callback of a commit failed; the store goes on")
 
 
 def _begin(connection: sqlite3.Connection, wait_ms: int) -> None:

@@ -1,6 +1,8 @@
 """etcd clients at a master's store: which address is had, and when going without is an error."""
 
+import asyncio
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,3 +70,27 @@ def test_bad_addresses_are_named(role: str, key: str, value: str, why: str) -> N
     with pytest.raises(ConfigError) as wrong:
         load(role, {key: value}, environ={})  # type: ignore[arg-type]
     assert why in wrong.value.problems[0].text()
+
+
+async def test_metrics_have_an_address_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = Config(
+        role="store",
+        data_dir=str(tmp_path),
+        listen_client_urls="http://127.0.0.1:0",
+        listen_metrics_urls="http://127.0.0.1:0",
+    )
+    async with Tasks("test") as tasks, store_alone(config, tasks):
+        said = "".join(capsys.readouterr())
+        (port,) = re.findall(r"metrics and health are served.*127\.0\.0\.1:(\d+)", said)
+        pages = {}
+        for path in ("/health", "/metrics", "/v2/keys/", "/v3/kv/range"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            pages[path] = (int(head.split()[1]), body)
+            writer.close()
+    assert pages["/health"] == (200, b'{"health":"true","reason":""}')
+    assert b"etcd_server_has_leader 1" in pages["/metrics"][1]
+    assert [pages[path][0] for path in ("/v2/keys/", "/v3/kv/range")] == [404, 404]

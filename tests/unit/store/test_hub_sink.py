@@ -3,9 +3,12 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from appliance.kit.clock import FakeClock
 from appliance.store import ops
 from appliance.store.base import WatchBatch, WatchRequest
+from appliance.store.errors import Overrun
 from appliance.store.hub import HubWatcher
 from appliance.store.options import StoreOptions
 from appliance.store.sql.store import SqlStore
@@ -74,4 +77,32 @@ async def test_a_sink_that_says_no_and_goes_on_later_misses_nothing(tmp_path: Pa
     assert follower.direct > 5
     watcher.close()
     await following
+    await store.close()
+
+
+async def test_a_sink_that_fails_is_cut_off_and_the_others_go_on(tmp_path: Path) -> None:
+    store = await SqlStore.open(tmp_path / "state.db", StoreOptions(), FakeClock())
+    broken, whole = (store.watch(WatchRequest(key=b"k")) for _ in range(2))
+    assert isinstance(broken, HubWatcher)
+    assert isinstance(whole, HubWatcher)
+
+    def fails(batch: WatchBatch) -> bool:
+        raise RuntimeError(f"no good: {batch}")
+
+    async def read_broken() -> None:
+        broken.tell(fails)
+        async for _ in broken:
+            raise AssertionError("its batch was given to the sink")
+
+    follower = Follower(whole)
+    follower.told.append(0)
+    reading, following = asyncio.create_task(read_broken()), asyncio.create_task(follower.follow())
+    await asyncio.sleep(0)
+    await ops.put(store, b"k", b"")
+    with pytest.raises(Overrun):
+        await reading
+    await ops.put(store, b"k", b"")
+    await follower.until(3)
+    assert follower.told == [0, 2, 3]
+    following.cancel()
     await store.close()

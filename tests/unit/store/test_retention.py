@@ -91,3 +91,19 @@ async def test_zero_keeps_everything(tmp_path: Path, clock: FakeClock) -> None:
     await passes(clock, 10_000)
     assert await compacted(store) == 0
     await store.close()
+
+
+async def test_so_many_revisions_can_be_kept_instead(tmp_path: Path, clock: FakeClock) -> None:
+    options = StoreOptions(keep_history_s=0, keep_revisions=3, inline_commit_below_s=1.0)
+    store = await SqlStore.open(tmp_path / "count.db", options, clock)
+    for _ in range(2):  # revision 3
+        await ops.put(store, b"a", b"")
+    await passes(clock, 301)
+    assert await compacted(store) == 0, "there are no more than are kept"
+    for _ in range(5):  # revision 8
+        await ops.put(store, b"a", b"")
+    await passes(clock, 301)
+    assert await compacted(store) == 5
+    await passes(clock, 10_000)
+    assert await compacted(store) == 5, "nothing was written"
+    await store.close()

@@ -109,7 +109,7 @@ class PostgresStore:
             clock=clock,
         )
         self._expiry = Expiry(self._leases, self._expire, clock, self._tasks)
-        self._retention = Retention(self.compact, options.keep_history_s, clock, self._tasks)
+        self._retention = Retention(self.compact, options, clock, self._tasks)
         self._head = SharedRead(self._read_head, self._tasks)
         self._closed = False
 

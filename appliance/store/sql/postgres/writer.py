@@ -17,6 +17,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -94,10 +95,15 @@ class Entry:
     give_up_at: float
     answer: asyncio.Future[Any] = field(default_factory=asyncio.Future)
 
-    def refuse(self, error: StoreError) -> None:
+    def refuse(self, error: Exception) -> None:
         """It failed."""
         if not self.answer.done():
             self.answer.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    why: Exception
 
 
 class Writer:
@@ -188,8 +194,8 @@ class Writer:
                 return
         self._finish(group)
         for entry, answer in zip(entries, answers, strict=True):
-            if isinstance(answer, StoreError):
-                entry.refuse(answer)
+            if isinstance(answer, _Refused):
+                entry.refuse(answer.why)
             elif not entry.answer.done():
                 entry.answer.set_result(answer)
 
@@ -222,9 +228,9 @@ class Writer:
         for written in group.written:
             if written.changes:
                 self._replica.commit(written)
-                self._follower.publish(written.revision, written.events())
+                _tell(partial(self._follower.publish, written.revision, written.events()))
         for act in group.committed:
-            act()
+            _tell(act)
         self._follower.wake()
 
     async def _not_known(self, entries: list[Entry], group: Group, error: psycopg.Error) -> None:
@@ -238,9 +244,20 @@ class Writer:
             entry.refuse(why)
 
 
+def _tell(act: Callable[[], None]) -> None:
+    """Call back; a fault there is told loudly, and is none of those who come after."""
+    try:
+        act()
+    except Exception:
+        log.exception("a callback of a commit failed; the store goes on")
+
+
 def _decided(entry: Entry, group: Group) -> Any:
     """The answer, or the refusal of this one request."""
     try:
         return entry.decide(group)
     except StoreError as error:
-        return error
+        return _Refused(error)
+    except Exception as fault:
+        log.exception("a request failed; the store goes on")
+        return _Refused(fault)

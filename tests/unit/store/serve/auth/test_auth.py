@@ -244,9 +244,9 @@ async def test_a_watch_is_refused_in_its_stream(
     request_: watch.WatchCreateRequest,
     reason: str,
 ) -> None:
-    service = WatchService(
-        server.store, Identity(cluster_id=1, member_id=2), server.guard, server.clock
-    )
+    me = Identity(cluster_id=1, member_id=2)
+    quota = Quota(server.store, Alarms(server.store), me.member_id)
+    service = WatchService(Parts(server.store, me, quota, server.guard, server.clock))
     talk = _Talk(caller)
     async with Tasks("test") as tasks:
         session = _Session(service, talk, tasks)  # type: ignore[arg-type]
