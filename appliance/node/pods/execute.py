@@ -35,6 +35,7 @@ from appliance.node.pods.view import Fault, Hook, ImageReady, ImageUnderway, Mem
 from appliance.node.runtimes import marks
 from appliance.node.runtimes.base import (
     CreateFailed,
+    Image,
     ImageMissing,
     NotThere,
     Runtime,
@@ -86,24 +87,25 @@ class Hands:
         self._ring = ring
         self._preparer = Preparer(parts.volumes, parts.inputs, parts.options, parts.facts)
 
-    async def carry_out(self, action: do.Action, pod: Pod) -> None:
-        """Do it; failures that have a place in the status are kept in the memory.
+    async def carry_out(self, action: do.Action, pod: Pod) -> str:
+        """Do it; failures that have a place in the status are kept in the memory. Gives the id of
+        the container that was started, if one was.
 
         Raises:
             Unreachable: the engine does not answer.
         """
+        started = ""
         runtime = self._parts.runtime
         match action:
             case do.SetUpVolumes() | do.StartSandbox() | do.AttachNetwork():
-                await self._floor(action, pod)
+                started = await self._floor(action, pod)
             case do.DetachNetwork():
                 await self._parts.network.detach(pod.metadata.uid)
                 self._memory.address = ""
             case do.FetchImage(wish):
-                self._memory.images[wish.name] = ImageUnderway()
-                _ = self._tasks.spawn(f"image/{wish.name}", self._fetch(pod, wish))
+                await self._find_or_fetch(pod, wish)
             case do.StartContainer():
-                await self._start(pod, action)
+                started = await self._start(pod, action)
             case do.StopContainer():
                 ends = self._parts.clock.wall() + action.grace_s
                 self._memory.stopping[action.container_id] = ends
@@ -117,6 +119,7 @@ class Hands:
                 await self._parts.volumes.tear_down(pod)
             case do.ConfirmDeletion():
                 self._parts.reports.confirm_deletion(pod)
+        return started
 
     def _forget(self, container_id: str) -> None:
         self._memory.stopping.pop(container_id, None)
@@ -134,14 +137,15 @@ class Hands:
 
     async def _floor(
         self, action: do.SetUpVolumes | do.StartSandbox | do.AttachNetwork, pod: Pod
-    ) -> None:
+    ) -> str:
+        started = ""
         try:
             match action:
                 case do.SetUpVolumes():
                     await self._preparer.set_up_volumes(pod)
                     self._memory.volumes_ready = True
                 case do.StartSandbox(attempt):
-                    await self._start_sandbox(pod, attempt)
+                    started = await self._start_sandbox(pod, attempt)
                 case do.AttachNetwork(_, pid):
                     await self._attach(pod, pid)
         except Unreachable:
@@ -153,18 +157,20 @@ class Hands:
             self._floor_failed(pod, "FailedCreatePodSandBox", text)
         else:
             self._memory.faults.pop(marks.SANDBOX_NAME, None)
+        return started
 
     def _floor_failed(self, pod: Pod, reason: str, message: str) -> None:
         self._note_fault(marks.SANDBOX_NAME, reason, message, FLOOR_PAUSES)
         self._parts.events.warning(pod, reason, message)
 
-    async def _start_sandbox(self, pod: Pod, attempt: int) -> None:
+    async def _start_sandbox(self, pod: Pod, attempt: int) -> str:
         options = self._parts.options
         spec = sandbox_spec(pod, options.cluster_id, options.pause_image, attempt)
         if attempt > 0:
             self._parts.events.normal(pod, "SandboxChanged", SANDBOX_CHANGED)
         sandbox_id = await self._parts.runtime.create(spec)
         await self._parts.runtime.start(sandbox_id)
+        return sandbox_id
 
     async def _attach(self, pod: Pod, pid: int) -> None:
         if pod.spec.hostNetwork:
@@ -176,6 +182,21 @@ class Hands:
         self._memory.address = address
 
     # images
+
+    async def _find_or_fetch(self, pod: Pod, wish: ContainerWish) -> None:
+        """What is here is found at once; all else goes on beside the worker."""
+        image = await self._parts.images.at_hand(wish.image, wish.imagePullPolicy)
+        if image is not None:
+            self._image_is_here(pod, wish, image)
+            return
+        self._memory.images[wish.name] = ImageUnderway()
+        _ = self._tasks.spawn(f"image/{wish.name}", self._fetch(pod, wish))
+
+    def _image_is_here(self, pod: Pod, wish: ContainerWish, image: Image, how: str = "") -> None:
+        self._memory.images[wish.name] = ImageReady(image.id, image.user)
+        self._memory.faults.pop(f"image/{wish.name}", None)
+        text = how or f'Container image "{wish.image}" already present on machine'
+        self._parts.events.normal(pod, "Pulled", text, wish.name)
 
     async def _fetch(self, pod: Pod, wish: ContainerWish) -> None:
         events, clock = self._parts.events, self._parts.clock
@@ -193,14 +214,9 @@ class Hands:
         except Exception as error:  # noqa: BLE001 - the top of a task: else it would wait for ever
             self._image_failed(pod, wish, "ErrImagePull", str(error) or type(error).__name__)
         else:
-            self._memory.images[wish.name] = ImageReady(image.id)
-            self._memory.faults.pop(f"image/{wish.name}", None)
             took = clock.monotonic() - begun
-            if pulled:
-                text = f'Successfully pulled image "{wish.image}" in {took:.3g}s'
-            else:
-                text = f'Container image "{wish.image}" already present on machine'
-            events.normal(pod, "Pulled", text, wish.name)
+            text = f'Successfully pulled image "{wish.image}" in {took:.3g}s' if pulled else ""
+            self._image_is_here(pod, wish, image, text)
         self._ring()
 
     def _image_failed(self, pod: Pod, wish: ContainerWish, reason: str, message: str) -> None:
@@ -216,7 +232,7 @@ class Hands:
 
     # containers
 
-    async def _start(self, pod: Pod, action: do.StartContainer) -> None:
+    async def _start(self, pod: Pod, action: do.StartContainer) -> str:
         name = action.wish.name
         try:
             container_id = await self._create(pod, action)
@@ -224,30 +240,31 @@ class Hands:
             raise
         except ImageMissing:
             self._memory.images.pop(name, None)  # somebody removed it since: fetch again
-            return
+            return ""
         except (EnvironmentFault, SpecFault, VolumeFault, ApiError) as error:
             self._start_failed(pod, name, "CreateContainerConfigError", str(error))
-            return
+            return ""
         except StartFailed as error:
             self._start_failed(pod, name, "RunContainerError", str(error))
-            return
+            return ""
         except (CreateFailed, RuntimeFault) as error:
             self._start_failed(pod, name, "CreateContainerError", str(error))
-            return
+            return ""
         self._memory.images.pop(name, None)
         self._memory.faults.pop(name, None)
         self._parts.events.normal(pod, "Started", "Container started", name)
         self._after_start(pod, action.wish, container_id)
+        return container_id
 
     async def _create(self, pod: Pod, action: do.StartContainer) -> str:
         runtime = self._parts.runtime
-        image = await runtime.image(action.wish.image)
+        image = self._memory.images.get(action.wish.name)
         around = await self._preparer.surroundings(
             pod,
             action.wish,
             address=self._memory.address,
             attempt=action.attempt,
-            image_user=image.user if image is not None else "",
+            image_user=image.user if isinstance(image, ImageReady) else "",
         )
         container_id = await runtime.create(container_spec(pod, action, around))
         self._parts.events.normal(pod, "Created", "Container created", action.wish.name)

@@ -33,6 +33,12 @@ class Images:
         self._slots = asyncio.Semaphore(PULLS_MAX)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
+    async def at_hand(self, name: str, policy: str) -> Image | None:
+        """The image if it is here and need not be asked for anywhere: no waiting for pulls."""
+        if (policy or default_policy(name)) == ALWAYS:
+            return None
+        return await self._runtime.image(name)
+
     async def fetch(
         self, name: str, policy: str, on_pull: Callable[[], None]
     ) -> tuple[Image, bool]:

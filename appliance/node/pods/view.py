@@ -33,9 +33,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class ImageReady:
-    """The image is here, with this id."""
+    """The image is here, with this id; `user` is whom it names for its processes."""
 
     image_id: str
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

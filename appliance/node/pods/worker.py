@@ -25,13 +25,21 @@ from appliance.node.pods.probes import Probes, Watched
 from appliance.node.pods.status import Place, status
 from appliance.node.pods.view import Ending, Health, Memory, View, sort_out
 from appliance.node.runtimes import marks
-from appliance.node.runtimes.base import Container, State
+from appliance.node.runtimes.base import Container, NotThere, State
 
 log = structlog.get_logger(__name__)
 
 ROUNDS_MAX = 50
 """Looks in a row; more would be a plan that does not come to rest."""
 PAUSES = Backoff(base_s=0.5, maximum_s=30.0)
+LEAVE_CONTAINERS = (
+    do.SetUpVolumes,
+    do.AttachNetwork,
+    do.DetachNetwork,
+    do.FetchImage,
+    do.StopContainer,
+)
+"""Actions after which the containers are as they were, as far as one's own hands go."""
 
 
 class Worker:
@@ -157,8 +165,11 @@ class Worker:
             self._refresh = False
             if self._memory.volumes_ready and self._ending is None:
                 await self._hands.refresh_volumes(self._pod)
+        seen: list[Container] | None = None
         for _ in range(ROUNDS_MAX):
-            view = await self._look()
+            if seen is None:
+                seen = await self._look()
+            view = await self._view(seen)
             now = self._parts.clock.wall()
             decision = plan(view, now)
             if not _is_about_to_attach(decision):
@@ -168,21 +179,29 @@ class Worker:
                 self._bell.ring_at(decision.wake_at)
             if not decision.actions:
                 return
-            await self._act(decision.actions)
+            seen = await self._act(decision.actions, seen)
             if self._gone:
                 return
         raise RuntimeError(f"the plan did not come to rest in {ROUNDS_MAX} rounds")
 
-    async def _look(self) -> View:
+    async def _look(self) -> list[Container]:
         options = self._parts.options
         seen = await self._parts.runtime.list(
             marks.of_pod(options.cluster_id, self._pod.metadata.uid)
         )
-        fresh = [c for c in seen if c.id not in self.container_ids]
+        self._recognise(seen)
         self.container_ids = frozenset(c.id for c in seen)
-        for container in fresh:
+        return list(seen)
+
+    def _recognise(self, seen: Sequence[Container]) -> None:
+        """What was heard of new ones before they were seen may be newer than what was seen."""
+        for container in seen:
+            if container.id in self.container_ids:
+                continue
             if self._early.has_ended(container.id) and container.state is State.RUNNING:
-                self._bell.ring()  # what was seen is older than what was heard
+                self._bell.ring()
+
+    async def _view(self, seen: Sequence[Container]) -> View:
         sandboxes, containers = sort_out(seen)
         if self._adopting:
             self._adopt(seen)
@@ -255,11 +274,30 @@ class Worker:
         ]
         self._probes.keep(self._pod, self._memory.address, watched)
 
-    async def _act(self, actions: Sequence[do.Action]) -> None:
+    async def _act(
+        self, actions: Sequence[do.Action], seen: list[Container]
+    ) -> list[Container] | None:
+        """Carry out; gives what is seen now, or None where that takes a whole look."""
+        known: list[Container] | None = seen
         for action in actions:
-            await self._hands.carry_out(action, self._pod)
+            started = await self._hands.carry_out(action, self._pod)
             if isinstance(action, do.TearDown):
                 self._gone = True
+            if started and known is not None:
+                known = await self._with(started, known)
+            elif not isinstance(action, LEAVE_CONTAINERS):
+                known = None
+        return known
+
+    async def _with(self, started: str, known: list[Container]) -> list[Container] | None:
+        """Containers of one's own making are looked at alone: a list costs the engine more."""
+        try:
+            new = await self._parts.runtime.inspect(started)
+        except NotThere:
+            return None
+        self._recognise([new])
+        self.container_ids |= {started}
+        return [*known, new]
 
 
 def _matters(old: Pod, new: Pod) -> bool:

@@ -126,6 +126,11 @@ class ContainerSpec:
     """Its input ends with that of the first client that attached. Podman's always does."""
     tty: bool = False
 
+    @property
+    def begins_a_pod(self) -> bool:
+        """Whether it joins nobody: the sandbox, which is the first of a pod."""
+        return not any(one.startswith("container:") for one in (self.network, self.pid, self.ipc))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:

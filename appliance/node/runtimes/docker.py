@@ -94,7 +94,8 @@ class DockerRuntime:
         config = container_config(spec, may_lower_oom_score=may_raise_limits())
         try:
             made = await self._heavy(
-                lambda api: api.create_container_from_config(config, spec.name)
+                lambda api: api.create_container_from_config(config, spec.name),
+                begins=spec.begins_a_pod,
             )
         except NotThere as error:
             # 404 speaks of the image, or of the container whose namespace was to be joined.
@@ -296,8 +297,8 @@ class DockerRuntime:
     async def _quick(self, call: Callable[[Any], T]) -> T:
         return await self._threads.quick(partial(self._translated, call))
 
-    async def _heavy(self, call: Callable[[Any], T]) -> T:
-        return await self._threads.heavy(partial(self._translated, call))
+    async def _heavy(self, call: Callable[[Any], T], *, begins: bool = False) -> T:
+        return await self._threads.heavy(partial(self._translated, call), begins=begins)
 
     async def _slow(self, call: Callable[[Any], T], timeout_s: float) -> T:
         return await self._threads.slow(partial(self._translated, call), timeout_s)

@@ -88,7 +88,8 @@ class PodmanRuntime:
         """Make a container with one request."""
         body = create_body(spec, may_raise_limits=may_raise_limits())
         try:
-            made = await self._heavy("POST", "/containers/create", body=body)
+            create = self._bound("POST", "/containers/create", None, body=body)
+            made = await self._threads.heavy(create, begins=spec.begins_a_pod)
         except Unreachable:
             raise
         except RuntimeFault as error:  # a missing image comes with status 500, not 404

@@ -1,0 +1,1 @@
+"""What a node costs: pods' starts beside the bare engine, and standing still."""
