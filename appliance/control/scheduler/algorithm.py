@@ -1,21 +1,25 @@
-"""Filters, then scores, then pick: the whole choice as one pure function.
+"""Filters, then scores, then pick: where one pod goes, or why nowhere.
 
-The result says why: the loop logs it, the event and the pod's condition carry it.
+A `Chooser` is one profile's way of choosing. All it keeps between two pods is where its last
+search ended (so that all nodes are asked in turn) and what nodes by themselves say to pods of one
+signature, SIGNATURES_MAX of them: rules about labels and taints are asked again only when a node
+has changed. The result says why: the loop logs it, the event and the pod's condition carry it.
 """
 
 import random
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from appliance.api.hostports import host_ports
-from appliance.api.kinds.core.pod.kind import Pod
-from appliance.control.scheduler import scores
-from appliance.control.scheduler.filters import Wanted, why_not
-from appliance.control.scheduler.snapshot import NodeView, requests
-from appliance.control.scheduler.topology import Namespaces, survey
+from appliance.control.scheduler.base import Check, Filter, Refusal
+from appliance.control.scheduler.podinfo import PodInfo
+from appliance.control.scheduler.profile import Profile
+from appliance.control.scheduler.snapshot import NodeView, Snapshot
 
-NOWHERE: Namespaces = {}
+SIGNATURES_MAX = 256
+"""Kinds of pods for which the words of nodes are remembered, a pair per node each."""
+
+NO_NODES = "no nodes available to schedule pods"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,37 +34,186 @@ class Unfit:
     """No node will do; `message` says why in upstream's words."""
 
     message: str
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    """By node."""
+    rules: frozenset[str] = frozenset()
+    """Names of the filters that refused: what they hint at may help."""
 
 
-def choose(
-    pod: Pod,
-    nodes: Sequence[NodeView],
-    rng: random.Random,
-    *,
-    namespaces: Namespaces = NOWHERE,
-) -> Chosen | Unfit:
-    """Find the best node for a pod; of equals any."""
-    wanted = Wanted(pod, requests(pod), tuple(host_ports(pod)), survey(pod, nodes, namespaces))
-    fitting = []
-    objections: Counter[str] = Counter()
-    for node in nodes:
-        if reasons := why_not(wanted, node):
-            objections.update(reasons)
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What a node by itself says to all pods of one signature."""
+
+    view: NodeView
+    revision: int
+    rule: str = ""
+    refusal: Refusal | None = None
+
+
+Said = dict[str, _Word]
+"""By node."""
+Checks = Sequence[tuple[str, Check]]
+"""Name of the rule and what it asks of a node."""
+
+
+class Chooser:
+    """Chooses for pods of one profile."""
+
+    def __init__(self, profile: Profile, rng: random.Random) -> None:
+        self.profile = profile
+        self._rng = rng
+        self._next = 0
+        self._words: OrderedDict[bytes, Said] = OrderedDict()
+
+    def choose(self, info: PodInfo, snapshot: Snapshot) -> Chosen | Unfit:
+        """Find the best node for a pod; of equals any."""
+        order = snapshot.order
+        if not order:
+            return Unfit(NO_NODES)
+        search = _Search(self.profile, info, snapshot, self._said(info, len(order)))
+        nominated = snapshot.nomination(info.uid)
+        if nominated in snapshot.nodes and search.refusal(snapshot.nodes[nominated]) is None:
+            return Chosen(nominated)  # room was made there
+        fitting = self._fitting(search, order)
+        if not fitting:
+            refusals = dict(search.refusals)
+            words = explain(len(order), refusals.values())
+            return Unfit(words, refusals, frozenset(search.rules))
+        if len(fitting) == 1:
+            return Chosen(fitting[0].name)
+        points = totals(self.profile, info, snapshot, fitting)
+        most = max(points) - 1e-9
+        best = [view for view, sum_ in zip(fitting, points, strict=True) if sum_ >= most]
+        return Chosen(best[0].name if len(best) == 1 else self._rng.choice(best).name)
+
+    def why_not(self, info: PodInfo, snapshot: Snapshot, view: NodeView) -> Refusal | None:
+        """Why one node won't do; None if it will."""
+        said = self._said(info, len(snapshot.nodes))
+        return _Search(self.profile, info, snapshot, said).refusal(view)
+
+    def _fitting(self, search: "_Search", order: Sequence[NodeView]) -> list[NodeView]:
+        total, start = len(order), self._next % len(order)
+        enough = self.profile.enough(total)
+        fitting: list[NodeView] = []
+        looked = 0
+        for view in _around(order, start):
+            looked += 1
+            if search.refusal(view) is None:
+                fitting.append(view)
+                if len(fitting) >= enough:
+                    break
+        self._next = (start + looked) % total
+        return fitting
+
+    def _said(self, info: PodInfo, nodes: int) -> Said:
+        said = self._words.get(info.signature)
+        if said is None or len(said) > 2 * nodes:  # else words of nodes long gone would pile up
+            said = self._words[info.signature] = {}
+            if len(self._words) > SIGNATURES_MAX:
+                self._words.popitem(last=False)
         else:
-            fitting.append(node)
-    if not fitting:
-        return Unfit(explain(len(nodes), objections))
-    if len(fitting) == 1:
-        return Chosen(fitting[0].name)
-    points = scores.totals(wanted, fitting)
-    most = max(points)
-    best = [node for node, sum_ in zip(fitting, points, strict=True) if sum_ == most]
-    return Chosen(rng.choice(best).name)
+            self._words.move_to_end(info.signature)
+        return said
 
 
-def explain(nodes: int, objections: Counter[str]) -> str:
+class _Search:
+    """One pod against many nodes."""
+
+    def __init__(self, profile: Profile, info: PodInfo, snapshot: Snapshot, said: Said) -> None:
+        self.refusals: dict[str, Refusal] = {}
+        self.rules: set[str] = set()
+        self._profile = profile
+        self._info = info
+        self._snapshot = snapshot
+        self._said = said
+        self._static: Checks | None = None
+        self._dynamic = _prepared(profile.dynamic, info, snapshot)
+        self._rivals = _rivals(info, snapshot)
+
+    def refusal(self, view: NodeView) -> Refusal | None:
+        """What speaks against a node."""
+        word = self._said.get(view.name)
+        if word is None or word.view is not view or word.revision != view.revision:
+            word = self._ask(view)
+        if word.refusal is not None:
+            return self._note(view, word.rule, word.refusal)
+        for rule, check in self._dynamic:
+            refusal = check(view)
+            if refusal is not None:
+                return self._note(view, rule, refusal)
+        if self._rivals and (rivals := self._rivals.get(view.name)):
+            return self._beside(view, rivals)
+        return None
+
+    def _ask(self, view: NodeView) -> _Word:
+        """What the node by itself says to pods of this signature."""
+        if self._static is None:
+            self._static = _prepared(self._profile.static, self._info, self._snapshot)
+        word = _Word(view, view.revision)
+        for rule, check in self._static:
+            refusal = check(view)
+            if refusal is not None:
+                word = _Word(view, view.revision, rule, refusal)
+                break
+        self._said[view.name] = word
+        return word
+
+    def _beside(self, view: NodeView, rivals: Sequence[PodInfo]) -> Refusal | None:
+        """It must fit as well when those for whom room is made here have come."""
+        with self._snapshot.trying(view.name, plus=rivals):
+            for rule, check in _prepared(self._profile.dynamic, self._info, self._snapshot):
+                refusal = check(view)
+                if refusal is not None:
+                    return self._note(view, rule, refusal)
+        return None
+
+    def _note(self, view: NodeView, rule: str, refusal: Refusal) -> Refusal:
+        self.refusals[view.name] = refusal
+        self.rules.add(rule)
+        return refusal
+
+
+def totals(
+    profile: Profile, info: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeView]
+) -> list[float]:
+    """Weighted sum of all preferences for each node."""
+    sums = [0.0] * len(nodes)
+    for score, weight in profile.scores:
+        points = score.rate(info, snapshot, nodes)
+        if points is not None:
+            sums = [sum_ + weight * more for sum_, more in zip(sums, points, strict=True)]
+    return sums
+
+
+def explain(nodes: int, refusals: Iterable[Refusal]) -> str:
     """`0/3 nodes are available: 1 Insufficient cpu, 2 Too many pods.`"""
-    if not nodes:
-        return "no nodes available to schedule pods"
-    listed = ", ".join(sorted(f"{count} {reason}" for reason, count in objections.items()))
+    counts = Counter(reason for refusal in refusals for reason in refusal.reasons)
+    listed = ", ".join(sorted(f"{count} {reason}" for reason, count in counts.items()))
     return f"0/{nodes} nodes are available: {listed}."
+
+
+def _prepared(rules: Sequence[Filter], info: PodInfo, snapshot: Snapshot) -> Checks:
+    checks = ((rule.name, rule.prepare(info, snapshot)) for rule in rules)
+    return [(name, check) for name, check in checks if check is not None]
+
+
+def _rivals(info: PodInfo, snapshot: Snapshot) -> dict[str, list[PodInfo]]:
+    """Pods for which room is being made, by node, before which this one has no right."""
+    if not snapshot.nominated:
+        return {}
+    found = {
+        node: [
+            other
+            for other in infos.values()
+            if other.uid != info.uid
+            and other.priority >= info.priority
+            and not snapshot.where(other.uid)
+        ]
+        for node, infos in snapshot.nominated.items()
+    }
+    return {node: rivals for node, rivals in found.items() if rivals}
+
+
+def _around(order: Sequence[NodeView], start: int) -> Iterator[NodeView]:
+    yield from order[start:]
+    yield from order[:start]

@@ -1,119 +1,131 @@
-"""One pure function per rule: does the pod fit the node, or why not.
+"""Rules about a node by itself and about the room on it. Those about company: `company.py`.
 
-Each gives the reasons in upstream's words (`kubectl describe` shows them, people search for
-them); no reason means that it fits. `FILTERS` is the order; the first that objects speaks for
-the node. Adding a rule is adding a function and a line.
+Called by `algorithm.py` in the order of `profile.py`; the first that objects speaks for the node.
 """
 
-from collections.abc import Callable
-
 from appliance.api import nodeaffinity, taints
-from appliance.api.hostports import HostPort
 from appliance.api.kinds.core.node import Taint
-from appliance.api.kinds.core.pod.kind import Pod
-from appliance.control.scheduler.snapshot import Amounts, NodeView
-from appliance.control.scheduler.topology import Survey
-
-Reasons = tuple[str, ...]
-FITS: Reasons = ()
-
-
-class Wanted:
-    """A pod with what is worked out of it once, not once per node."""
-
-    __slots__ = ("pod", "ports", "requests", "survey")
-
-    def __init__(
-        self, pod: Pod, requests: Amounts, ports: tuple[HostPort, ...], survey: Survey
-    ) -> None:
-        self.pod = pod
-        self.requests = requests
-        self.ports = ports
-        self.survey = survey
-
-
-def schedulable(wanted: Wanted, node: NodeView) -> Reasons:
-    """`kubectl cordon` keeps new pods away."""
-    cordon = Taint(key=taints.UNSCHEDULABLE, effect=taints.NO_SCHEDULE)
-    if not node.node.spec.unschedulable or taints.is_tolerated(cordon, wanted.pod.spec.tolerations):
-        return FITS
-    return ("node(s) were unschedulable",)
-
-
-def tolerated(wanted: Wanted, node: NodeView) -> Reasons:
-    """Taints that forbid need a toleration."""
-    effects = (taints.NO_SCHEDULE, taints.NO_EXECUTE)
-    left = taints.untolerated(node.node.spec.taints, wanted.pod.spec.tolerations, effects)
-    if not left:
-        return FITS
-    return (f"node(s) had untolerated taint {{{left[0].key}: {left[0].value}}}",)
-
-
-def affine(wanted: Wanted, node: NodeView) -> Reasons:
-    """NodeSelector and required node affinity."""
-    if nodeaffinity.allows(wanted.pod.spec, node.node):
-        return FITS
-    return ("node(s) didn't match Pod's node affinity/selector",)
-
-
-def ports_free(wanted: Wanted, node: NodeView) -> Reasons:
-    """Two pods never share a host port."""
-    if any(port.clashes(taken) for port in wanted.ports for taken in node.host_ports):
-        return ("node(s) didn't have free ports for the requested pod ports",)
-    return FITS
-
-
-def room(wanted: Wanted, node: NodeView) -> Reasons:
-    """Requests must fit into what is allocatable; a node that names no amount has none."""
-    short = []
-    for name, amount in wanted.requests.items():
-        if amount and node.requested.get(name, 0) + amount > node.allocatable.get(name, 0):
-            short.append("Too many pods" if name == "pods" else f"Insufficient {name}")
-    return tuple(short)
-
-
-def spread_evenly(wanted: Wanted, node: NodeView) -> Reasons:
-    """Hard topology spread constraints."""
-    for spread in wanted.survey.spreads:
-        if not spread.is_hard:
-            continue
-        value = node.node.metadata.labels.get(spread.key)
-        words = "node(s) didn't match pod topology spread constraints"
-        if value is None:
-            return (f"{words} (missing required label)",)
-        if spread.skew(value) > spread.max_skew:
-            return (words,)
-    return FITS
-
-
-def in_company(wanted: Wanted, node: NodeView) -> Reasons:
-    """Required affinity and anti-affinity between pods, of this one and against it."""
-    labels = node.node.metadata.labels
-    for term, values, is_first in wanted.survey.near:
-        value = labels.get(term.key)
-        if value is None or (value not in values and not is_first):
-            return ("node(s) didn't match pod affinity rules",)
-    if any(labels.get(key) == value for key, value in wanted.survey.apart):
-        return ("node(s) didn't match pod anti-affinity rules",)
-    if any(labels.get(key) == value for key, value in wanted.survey.repelled):
-        return ("node(s) didn't satisfy existing pods anti-affinity rules",)
-    return FITS
-
-
-FILTERS: tuple[Callable[[Wanted, NodeView], Reasons], ...] = (
-    schedulable,
-    tolerated,
-    affine,
-    ports_free,
-    room,
-    spread_evenly,
-    in_company,
+from appliance.control.scheduler.base import (
+    Change,
+    Check,
+    Filter,
+    Hint,
+    NodeChanged,
+    PodLeft,
+    Prepare,
+    Refusal,
 )
+from appliance.control.scheduler.podinfo import PODS, PodInfo
+from appliance.control.scheduler.snapshot import NodeView, Snapshot
+
+_CORDON = Taint(key=taints.UNSCHEDULABLE, effect=taints.NO_SCHEDULE)
+_FORBIDDING = (taints.NO_SCHEDULE, taints.NO_EXECUTE)
+
+UNSCHEDULABLE = Refusal(("node(s) were unschedulable",), is_final=True)
+UNTOLERATED = Refusal(("node(s) had untolerated taint(s)",), is_final=True)
+NO_AFFINITY = Refusal(("node(s) didn't match Pod's node affinity/selector",), is_final=True)
+NO_PORTS = Refusal(("node(s) didn't have free ports for the requested pod ports",))
 
 
-def why_not(wanted: Wanted, node: NodeView) -> Reasons:
-    """Reasons of the first rule that objects; nothing if the pod fits."""
-    for rule in FILTERS:
-        if reasons := rule(wanted, node):
-            return reasons
-    return FITS
+def schedulable(info: PodInfo, _snapshot: Snapshot) -> Check | None:
+    """`kubectl cordon` keeps new pods away."""
+    if taints.is_tolerated(_CORDON, info.pod.spec.tolerations):
+        return None
+    return lambda view: UNSCHEDULABLE if view.node.spec.unschedulable else None
+
+
+def tolerated(info: PodInfo, _snapshot: Snapshot) -> Check:
+    """Taints that forbid need a toleration."""
+    tolerations = info.pod.spec.tolerations
+
+    def check(view: NodeView) -> Refusal | None:
+        left = taints.untolerated(view.node.spec.taints, tolerations, _FORBIDDING)
+        return UNTOLERATED if left else None
+
+    return check
+
+
+def affine(info: PodInfo, _snapshot: Snapshot) -> Check | None:
+    """NodeSelector and required node affinity."""
+    spec = info.pod.spec
+    if not spec.nodeSelector and spec.affinity is None:
+        return None
+    return lambda view: None if nodeaffinity.allows(spec, view.node) else NO_AFFINITY
+
+
+def ports_free(info: PodInfo, _snapshot: Snapshot) -> Check | None:
+    """Two pods never share a host port."""
+    wanted = info.ports
+    if not wanted:
+        return None
+
+    def check(view: NodeView) -> Refusal | None:
+        clash = any(port.clashes(taken) for port in wanted for taken in view.ports)
+        return NO_PORTS if clash else None
+
+    return check
+
+
+def room(info: PodInfo, _snapshot: Snapshot) -> Check:
+    """Requests must fit into what is allocatable; a node that names no amount has none."""
+    wanted = tuple(info.requests.items())
+
+    def check(view: NodeView) -> Refusal | None:
+        requested, allocatable = view.requested, view.allocatable
+        for name, amount in wanted:
+            if requested.get(name, 0) + amount > allocatable.get(name, 0):
+                return _short(info, view)
+        return None
+
+    return check
+
+
+def _short(info: PodInfo, view: NodeView) -> Refusal:
+    reasons = []
+    is_final = False
+    for name, amount in info.requests.items():
+        total = view.allocatable.get(name, 0)
+        if view.requested.get(name, 0) + amount > total:
+            reasons.append("Too many pods" if name == PODS else f"Insufficient {name}")
+            is_final = is_final or (amount > total and name != PODS)
+    return Refusal(tuple(reasons), is_final)
+
+
+def _node_passes(prepare: Prepare) -> Hint:
+    """Help comes from a node that changed and that the rule lets the pod onto now."""
+
+    def helps(info: PodInfo, snapshot: Snapshot, change: Change) -> bool:
+        if not isinstance(change, NodeChanged):
+            return False
+        check = prepare(info, snapshot)
+        return check is None or check(change.view) is None
+
+    return helps
+
+
+def _node_or_leaver(prepare: Prepare) -> Hint:
+    """The same, and from a pod that leaves room behind on a node."""
+    by_node = _node_passes(prepare)
+
+    def helps(info: PodInfo, snapshot: Snapshot, change: Change) -> bool:
+        if isinstance(change, PodLeft):
+            view = snapshot.nodes.get(change.node)
+            return view is not None and by_node(info, snapshot, NodeChanged(view.node, view))
+        return by_node(info, snapshot, change)
+
+    return helps
+
+
+def _static(name: str, prepare: Prepare) -> Filter:
+    return Filter(name, prepare, _node_passes(prepare), heeds=(NodeChanged,), is_static=True)
+
+
+def _by_room(name: str, prepare: Prepare) -> Filter:
+    return Filter(name, prepare, _node_or_leaver(prepare), heeds=(NodeChanged, PodLeft))
+
+
+NODE_UNSCHEDULABLE = _static("NodeUnschedulable", schedulable)
+TAINT_TOLERATION = _static("TaintToleration", tolerated)
+NODE_AFFINITY = _static("NodeAffinity", affine)
+NODE_PORTS = _by_room("NodePorts", ports_free)
+NODE_RESOURCES_FIT = _by_room("NodeResourcesFit", room)

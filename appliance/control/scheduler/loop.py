@@ -1,55 +1,39 @@
-"""The scheduling loop: a pod without a node → choose → bind.
+"""The scheduling loop: a pod without a node → choose → bind, or say why not.
 
-A pod that was given a node is assumed there until the cache shows it, so that the next choice
-counts it. A pod that fits nowhere gets a condition and an event, and is tried again when a node
-changes or a pod leaves room: never by a timer alone. Pods that name another scheduler, or are
-gated, are none of our business. One view per node is kept and made anew only when it changed.
-
-Several workers bind at once, which lets the store commit bindings together; a choice itself has
-no await in it, so two choices never see the same room.
+The most important pod is first (`queue.py`). A choice is made on the snapshot in one go, without
+an await, so two choices never see the same room; writing the result happens beside it, WRITES at
+once. A pod that fits nowhere may push out others (`preemption.py`) and waits until something
+happens that may help it. Pods that name a scheduler that we are not are none of our business.
 """
 
+import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import structlog
 
-from appliance.api.errors import NotFound
-from appliance.api.kinds.core.namespace import NAMESPACE
-from appliance.api.kinds.core.node import NODE, Node
-from appliance.api.kinds.core.pod.kind import POD, Binding, Pod
-from appliance.api.kinds.core.references import ObjectReference
-from appliance.api.meta import ObjectMeta
-from appliance.client.base import Client, PatchType
+from appliance.api.errors import ApiError
+from appliance.api.kinds.core.pod.kind import Pod
+from appliance.client.base import Client
 from appliance.client.cache import key_of
-from appliance.client.controller import DONE, Result, Runner, Watch
-from appliance.client.events import NORMAL, WARNING, Recorder, reference
+from appliance.client.events import Recorder
 from appliance.client.informer import Informers
-from appliance.control.scheduler.algorithm import Unfit, choose
-from appliance.control.scheduler.snapshot import NodeView, view
-from appliance.kit.backoff import Backoff
-from appliance.kit.clock import Clock, rfc3339
+from appliance.control.scheduler.algorithm import NO_NODES, Chooser, Unfit
+from appliance.control.scheduler.base import Change, Filter
+from appliance.control.scheduler.extension import Extension
+from appliance.control.scheduler.podinfo import PodInfo
+from appliance.control.scheduler.preemption import NoPlan, Plan, plan
+from appliance.control.scheduler.profile import NAME, Profile
+from appliance.control.scheduler.queue import Entry, Queue
+from appliance.control.scheduler.world import World
+from appliance.control.scheduler.writing import Writer
+from appliance.kit.clock import Clock
+from appliance.kit.tasks import Tasks
 
 log = structlog.get_logger(__name__)
 
-NAME = "default-scheduler"
-WORKERS = 8
-"""Bindings in flight at once; more would not make a group commit cheaper."""
-
-RETRY = Backoff(base_s=1.0, maximum_s=10.0)
-"""Least time between two tries of a pod that fits nowhere, however often nodes change."""
-
-_BY_NODE = "node"
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A pod that fits nowhere for now."""
-
-    tries: int
-    not_before: float
+WRITES = 32
+"""Bindings and conditions in flight at once; more would not make a group commit cheaper."""
 
 
 class Scheduler:
@@ -65,201 +49,181 @@ class Scheduler:
         clock: Clock,
         recorder: Recorder,
         rng: random.Random,
+        profiles: Sequence[Profile] = (Profile(),),
+        extensions: Sequence[Extension] = (),
     ) -> None:
-        self._client = client
         self._clock = clock
-        self._recorder = recorder
-        self._rng = rng
-        self._pods = informers.of(POD)
-        self._nodes = informers.of(NODE)
-        self._namespaces = informers.of(NAMESPACE)
-        self._pods.add_indexers({_BY_NODE: lambda pod: (pod.spec.nodeName,)})
-        self._views: dict[str, NodeView] = {}
-        self._assumed: dict[str, Pod] = {}
-        self._assumed_on: dict[str, dict[str, Pod]] = {}
-        self._waiting: dict[str, _Waiting] = {}
-        self._pods.on_change(self._pod_changed)
-        self._nodes.on_change(self._node_changed)
-        self._runner = Runner(self, clock=clock, workers=WORKERS, backoff=RETRY)
+        self._writer = Writer(client, clock=clock, recorder=recorder)
+        self._extensions = tuple(extensions)
+        more = tuple(rule for extension in extensions for rule in extension.filters)
+        self._choosers = {p.name: Chooser(p.plus(more), rng) for p in profiles}
+        self._queue = Queue(clock)
+        self._busy = 0
+        self._world = World(informers, tell=self._happened, wanting=self._wanting)
+        for extension in extensions:
+            extension.listen(self._happened)
 
     async def run(self) -> None:
         """Schedule until cancelled."""
-        await self._runner.run()
+        for informer in self._world.informers:
+            await informer.wait_synced()
+        for extension in self._extensions:
+            for informer in extension.informers:
+                await informer.wait_synced()
+        self._busy = 0
+        self._queue.reopen()
+        async with Tasks(self.name, self._clock) as tasks:
+            _ = tasks.spawn("timer", self._queue.keep_time())
+            _ = tasks.spawn("rests", self._queue.end_rests())
+            _ = tasks.spawn("choices", self._work(tasks))
+            await tasks.wait_failed()
 
     @property
     def idle(self) -> bool:
         """Whether nothing is being scheduled; pods that fit nowhere do not count."""
-        return self._runner.idle
+        return self._queue.is_empty and not self._busy
 
-    def watches(self) -> Sequence[Watch]:
-        """Pods that want a node. What may free pods that wait is heard directly (see below)."""
-        return [
-            Watch(self._pods, self._own_keys),
-            Watch(self._nodes, lambda _: ()),
-            Watch(self._namespaces, lambda _: ()),
-        ]
+    async def _work(self, tasks: Tasks) -> None:
+        slots = asyncio.Semaphore(WRITES)
+        while True:
+            await slots.acquire()
+            entry = await self._queue.pop()
+            self._busy += 1
+            _ = tasks.spawn("write", self._try(entry, slots))
+            await self._clock.sleep(0)  # others want to run between two choices, too
 
-    async def reconcile(self, key: str) -> Result:
-        """Find a node for a pod and bind it."""
-        pod = self._pods.cache.get(key)
-        if pod is None or not _wants_node(pod) or pod.metadata.uid in self._assumed:
-            self._waiting.pop(key, None)
-            return DONE
-        waiting = self._waiting.get(key)
-        if waiting is not None and self._clock.monotonic() < waiting.not_before:
-            return Result(again_in_s=waiting.not_before - self._clock.monotonic())
-        namespaces = {n.metadata.name: n.metadata.labels for n in self._namespaces.cache.list()}
-        choice = choose(pod, self._all_views(), self._rng, namespaces=namespaces)
-        if isinstance(choice, Unfit):
-            tries = waiting.tries + 1 if waiting else 1
-            later = self._clock.monotonic() + RETRY.delay(tries)
-            self._waiting[key] = _Waiting(tries, later)
-            await self._report_unfit(pod, choice.message)
-            return DONE
-        self._waiting.pop(key, None)
-        self._assume(pod, choice.node)
-        await self._bind(pod, choice.node)
-        return DONE
-
-    async def _bind(self, pod: Pod, node: str) -> None:
-        meta = pod.metadata
-        # A sub-resource's body is of another kind than its resource; the protocol's type can't say.
-        binding: Any = Binding(
-            kind="Binding",
-            apiVersion="v1",
-            metadata=ObjectMeta(name=meta.name, namespace=meta.namespace, uid=meta.uid),
-            target=ObjectReference(kind="Node", name=node),
-        )
+    async def _try(self, entry: Entry, slots: asyncio.Semaphore) -> None:
+        """Choose at once, then write; the top of the loop for one pod."""
+        info = entry.info
         try:
-            await self._client.create(
-                POD, binding, namespace=meta.namespace, name=meta.name, subresource="binding"
-            )
-        except NotFound:
-            self._unassume(meta.uid)  # the pod went meanwhile
-            return
-        except BaseException:
-            self._unassume(meta.uid)
+            await self._schedule(info)
+        except asyncio.CancelledError:
+            self._back_out(info)  # leadership may come back: the pod still wants a node then
             raise
-        log.info("pod bound", pod=key_of(pod), node=node)
-        self._recorder.record(
-            reference(POD, pod),
-            NORMAL,
-            "Scheduled",
-            f"Successfully assigned {meta.namespace}/{meta.name} to {node}",
-        )
-
-    async def _report_unfit(self, pod: Pod, message: str) -> None:
-        self._recorder.record(reference(POD, pod), WARNING, "FailedScheduling", message)
-        before = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
-        if before is not None and (before.status, before.message) == ("False", message):
-            return
-        since = before.lastTransitionTime if before and before.status == "False" else None
-        condition = {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": "Unschedulable",
-            "message": message,
-            "lastTransitionTime": since or rfc3339(self._clock.wall()),
-        }
-        try:
-            await self._client.patch(
-                POD,
-                pod.metadata.name,
-                {"status": {"conditions": [condition]}},
-                namespace=pod.metadata.namespace,
-                how=PatchType.STRATEGIC,
-                subresource="status",
+        except Exception as error:  # the top of the loop: again after a rest
+            self._back_out(info)
+            log.warning(
+                "scheduling failed",
+                pod=info.key,
+                error=f"{type(error).__name__}: {error}",
+                exc_info=None if isinstance(error, ApiError) else error,
             )
-        except NotFound:
-            return  # it went meanwhile
+        finally:
+            self._busy -= 1
+            slots.release()
 
-    def _own_keys(self, pod: Pod) -> Iterable[str]:
-        return (key_of(pod),) if _wants_node(pod) else ()
-
-    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        for state in (old, new):
-            if state is not None and state.spec.nodeName:
-                self._views.pop(state.spec.nodeName, None)
-                self._unassume(state.metadata.uid)
-        if old is not None and new is None:
-            self._unassume(old.metadata.uid)
-            self._waiting.pop(key_of(old), None)
-        if old is not None and _holds_room(old) and (new is None or not _holds_room(new)):
-            self._try_waiting()
-        elif new is not None and _comes_near(old, new):
-            self._try_waiting(only=_minds_company)
-
-    def _node_changed(self, old: Node | None, new: Node | None) -> None:
-        for state in (old, new):
-            if state is not None:
-                self._views.pop(state.metadata.name, None)
-        if new is not None and (old is None or _matters(old) != _matters(new)):
-            self._try_waiting()
-
-    def _try_waiting(self, only: Callable[[Pod], bool] | None = None) -> None:
-        for key in self._waiting:
-            pod = self._pods.cache.get(key)
-            if pod is not None and (only is None or only(pod)):
-                self._runner.poke(key)
-
-    def _all_views(self) -> list[NodeView]:
-        return [self._view(node) for node in self._nodes.cache.list()]
-
-    def _view(self, node: Node) -> NodeView:
-        name = node.metadata.name
-        known = self._views.get(name)
-        if known is None:
-            pods = {p.metadata.uid: p for p in self._pods.cache.by_index(_BY_NODE, name)}
-            pods.update(self._assumed_on.get(name, {}))
-            known = self._views[name] = view(node, pods.values())
-        return known
-
-    def _assume(self, pod: Pod, node: str) -> None:
-        self._assumed[pod.metadata.uid] = pod
-        self._assumed_on.setdefault(node, {})[pod.metadata.uid] = pod
-        self._views.pop(node, None)
-
-    def _unassume(self, uid: str) -> None:
-        if self._assumed.pop(uid, None) is None:
+    async def _schedule(self, info: PodInfo) -> None:
+        snapshot = self._world.snapshot
+        chooser = self._choosers.get(info.pod.spec.schedulerName or NAME)
+        if chooser is None or snapshot.where(info.uid):
+            self._queue.drop(info.key)
             return
-        for node, pods in self._assumed_on.items():
-            if pods.pop(uid, None) is not None:
-                self._views.pop(node, None)
+        choice = chooser.choose(info, snapshot)
+        if isinstance(choice, Unfit):
+            await self._unfit(info, choice, chooser)
+            return
+        self._queue.drop(info.key)
+        self._world.assume(info, choice.node)
+        for extension in self._extensions:
+            extension.assume(info, choice.node)
+        for extension in self._extensions:
+            await extension.before_bind(info, choice.node)
+        if await self._writer.bind(info.pod, choice.node):
+            log.info("pod bound", pod=info.key, node=choice.node)
+        else:
+            self._forget(info)
+
+    async def _unfit(self, info: PodInfo, unfit: Unfit, chooser: Chooser) -> None:
+        self._queue.park(info.key, unfit.rules)
+        snapshot = self._world.snapshot
+        message, nominated = unfit.message, snapshot.nomination(info.uid)
+        found: Plan | NoPlan | None = None
+        if chooser.profile.preempts and message != NO_NODES:
+            found = plan(info, unfit, chooser, snapshot, budgets=self._world.budgets())
+        losers: list[PodInfo] = []
+        if isinstance(found, Plan):
+            nominated = found.node
+            # Room that was to be for less important pods is not enough for both.
+            there = snapshot.nominated.get(nominated, {}).values()
+            losers = [other for other in there if other.priority < info.priority]
+            for other in losers:
+                snapshot.nominate(other, "")
+        elif isinstance(found, NoPlan):
+            message = f"{message} preemption: {found.message}"
+            nominated = nominated if found.is_under_way else ""
+        snapshot.nominate(info, nominated)
+        await self._writer.unfit(info.pod, message, nominated=nominated)
+        for other in losers:
+            await self._writer.withdraw(other.pod)
+        if isinstance(found, Plan):
+            names = [victim.key for victim in found.victims]
+            log.info("pods pushed out", victims=names, pod=info.key, node=found.node)
+            for victim in found.victims:
+                await self._writer.push_out(victim, info, found.node)
+
+    def _forget(self, info: PodInfo) -> None:
+        for extension in self._extensions:
+            extension.forget(info)
+        self._world.forget(info)
+
+    def _back_out(self, info: PodInfo) -> None:
+        """A write failed: the pod is where it was before."""
+        self._forget(info)
+        pod = self._world.pod(info.key)
+        if pod is None or pod.metadata.uid != info.uid or not _wants_node(pod):
+            return
+        self._queue.failed(PodInfo(pod))
+
+    def _wanting(self, old: Pod | None, new: Pod | None) -> None:
+        """A pod wants a node, wants it otherwise, or no more."""
+        pod = new or old
+        if pod is None:
+            return
+        key = key_of(pod)
+        if new is None or not self._is_ours(new):
+            self._queue.drop(key)
+            return
+        known = self._queue.get(key)
+        if known is not None and old is not None and _asks_the_same(known.info.pod, new):
+            known.info.pod = new
+            return
+        info = PodInfo(new)
+        if new.status.nominatedNodeName:
+            self._world.snapshot.nominate(info, new.status.nominatedNodeName)
+        self._queue.put(info)
+
+    def _is_ours(self, pod: Pod) -> bool:
+        return _wants_node(pod) and (pod.spec.schedulerName or NAME) in self._choosers
+
+    def _happened(self, change: Change) -> None:
+        """Try pods again that a change may help."""
+        snapshot = self._world.snapshot
+
+        def concerns(entry: Entry) -> bool:
+            return not entry.rules or any(isinstance(change, r.heeds) for r in self._rules(entry))
+
+        def helps(entry: Entry) -> bool:
+            return not entry.rules or any(
+                rule.helped_by(entry.info, snapshot, change)
+                for rule in self._rules(entry)
+                if isinstance(change, rule.heeds)
+            )
+
+        self._queue.wake(concerns, helps)
+
+    def _rules(self, entry: Entry) -> list[Filter]:
+        chooser = self._choosers[entry.info.pod.spec.schedulerName or NAME]
+        return [rule for rule in chooser.profile.filters if rule.name in entry.rules]
 
 
 def _wants_node(pod: Pod) -> bool:
-    spec = pod.spec
     return (
-        not spec.nodeName
-        and (spec.schedulerName or NAME) == NAME
-        and not spec.schedulingGates
+        not pod.spec.nodeName
+        and not pod.spec.schedulingGates
         and pod.metadata.deletionTimestamp is None
-        and not _has_ended(pod)
     )
 
 
-def _comes_near(old: Pod | None, new: Pod) -> bool:
-    """Whether a pod on a node is new there or changed its labels."""
-    before = (old.spec.nodeName, old.metadata.labels) if old is not None else ("", {})
-    return bool(new.spec.nodeName) and before != (new.spec.nodeName, new.metadata.labels)
-
-
-def _minds_company(pod: Pod) -> bool:
-    """Whether other pods decide where it may go."""
-    affinity = pod.spec.affinity
-    near = affinity is not None and (affinity.podAffinity or affinity.podAntiAffinity)
-    return bool(near or pod.spec.topologySpreadConstraints)
-
-
-def _holds_room(pod: Pod) -> bool:
-    return bool(pod.spec.nodeName) and not _has_ended(pod)
-
-
-def _has_ended(pod: Pod) -> bool:
-    return pod.status.phase in {"Succeeded", "Failed"}
-
-
-def _matters(node: Node) -> tuple[object, ...]:
-    """What of a node can make a pod fit: heartbeats do not."""
-    spec, status = node.spec, node.status
-    return (node.metadata.labels, spec.taints, spec.unschedulable, status.allocatable)
+def _asks_the_same(old: Pod, new: Pod) -> bool:
+    """Whether a pod that waits has changed in nothing that decides where it may go."""
+    return old.spec == new.spec and old.metadata.labels == new.metadata.labels
