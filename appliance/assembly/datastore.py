@@ -8,6 +8,7 @@ from appliance.kit.clock import Clock
 from appliance.store.base import Store
 from appliance.store.errors import Unusable
 from appliance.store.options import StoreOptions
+from appliance.store.prefixquota import PrefixQuotas
 from appliance.store.remote.endpoints import Endpoint, EtcdAddress
 from appliance.store.remote.store import EtcdStore
 from appliance.store.upkeep.rescue import open_or_rescue
@@ -29,6 +30,12 @@ async def open_store(config: Config, options: StoreOptions, clock: Clock) -> Sto
             endpoints = tuple(Endpoint(host, port) for host, port in members)
             address = EtcdAddress(endpoints, _tls(config) if tls else None)
             return await EtcdStore.open(address, options, clock)
+
+
+def prefix_quotas(config: Config) -> PrefixQuotas:
+    """The quotas of prefixes; whoever opens the store gives it their hook, and starts them."""
+    limits = {prefix.encode(): limit for prefix, limit in config.prefix_quotas.items()}
+    return PrefixQuotas(limits)
 
 
 async def _open_postgres(config: Config, url: str, options: StoreOptions, clock: Clock) -> Store:

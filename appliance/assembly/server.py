@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from appliance.assembly.datastore import open_store
+from appliance.assembly.datastore import open_store, prefix_quotas
 from appliance.assembly.loops import Signing, make_loops
 from appliance.assembly.place import Place, find_place
 from appliance.assembly.store import etcd_face
@@ -55,6 +55,7 @@ from appliance.kit.pki import Request, Subject, sign_public_key
 from appliance.kit.tasks import Tasks
 from appliance.store.base import Store
 from appliance.store.options import StoreOptions
+from appliance.store.prefixquota import PrefixQuotas
 
 log = structlog.get_logger(__name__)
 
@@ -72,8 +73,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
     clock = SystemClock()
     place = find_place(config)
     async with AsyncExitStack() as stack:
-        store = await open_store(config, _store_options(config), clock)
-        stack.push_async_callback(store.close)
+        store, quotas = await _store(config, tasks, clock, stack)
         credentials = await _credentials(config, place, store, clock)
         ring = credentials.ring()
         if resealed := await reseal(store, ring):
@@ -126,7 +126,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         server = await _serve(config, parts, credentials)
         stack.push_async_callback(server.stop)
         if config.etcd_listen_client_urls:
-            await stack.enter_async_context(etcd_face(config, store, clock))
+            await stack.enter_async_context(etcd_face(config, store, clock, quotas))
         _write_kubeconfigs(config, credentials, server.port)
         loops.start(tasks)
         if store.shared:
@@ -141,11 +141,22 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         yield
 
 
-def _store_options(config: Config) -> StoreOptions:
+async def _store(
+    config: Config, tasks: Tasks, clock: Clock, stack: AsyncExitStack
+) -> tuple[Store, PrefixQuotas]:
+    quotas = prefix_quotas(config)
+    store = await open_store(config, _store_options(config, quotas), clock)
+    stack.push_async_callback(store.close)
+    await quotas.start(store, tasks)
+    return store, quotas
+
+
+def _store_options(config: Config, quotas: PrefixQuotas) -> StoreOptions:
     return StoreOptions(
         ephemeral_prefixes=(NODE_LEASES,),
         max_txn_ops=_MAX_TXN_OPS,
         retain_s=config.history_retention,
+        admit=quotas.hook,
     )
 
 

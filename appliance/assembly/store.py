@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from appliance.assembly.datastore import open_store
+from appliance.assembly.datastore import open_store, prefix_quotas
 from appliance.config.schema import Config
 from appliance.config.urls import ListenUrl, listen_urls
 from appliance.kit.atomicfile import write_atomic
@@ -21,6 +21,7 @@ from appliance.kit.clock import Clock, SystemClock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import Store
 from appliance.store.options import StoreOptions
+from appliance.store.prefixquota import PrefixQuotas
 from appliance.store.serve.auth.jwt import signed_tokens
 from appliance.store.serve.auth.tokens import SimpleTokens, TokenMaker
 from appliance.store.serve.identity import Identity
@@ -33,22 +34,24 @@ log = structlog.get_logger(__name__)
 @asynccontextmanager
 async def store_alone(config: Config, tasks: Tasks) -> AsyncIterator[None]:
     """Run the store for etcd clients until the context ends."""
-    del tasks  # what runs belongs to the server and the store
     clock = SystemClock()
     folder = store_folder(config)
     async with AsyncExitStack() as stack:
-        kept = config.auto_compaction
+        kept, quotas = config.auto_compaction, prefix_quotas(config)
         options = StoreOptions(
             keep_history_s=kept.keep_s,
             keep_revisions=kept.keep_revisions,
             max_txn_ops=config.max_txn_ops,
             max_request_bytes=config.max_request_bytes,
+            admit=quotas.hook,
         )
         store = await open_store(config, options, clock)
         stack.push_async_callback(store.close)
+        await quotas.start(store, tasks)
+        stack.push_async_callback(tasks.close)
         urls = config.listen_client_urls
         identity = _identity(folder, config.name, config.advertise_client_urls or urls)
-        server = EtcdServer(store, identity, clock, _serve_options(config, clock))
+        server = EtcdServer(store, identity, clock, _serve_options(config, clock, quotas))
         stack.push_async_callback(server.stop)
         await _listen(server, listen_urls(urls), _tls(config))
         for url in listen_urls(config.listen_metrics_urls):
@@ -59,7 +62,9 @@ async def store_alone(config: Config, tasks: Tasks) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def etcd_face(config: Config, store: Store, clock: Clock) -> AsyncIterator[None]:
+async def etcd_face(
+    config: Config, store: Store, clock: Clock, quotas: PrefixQuotas | None = None
+) -> AsyncIterator[None]:
     """Let etcd clients at a master's store.
 
     The default address is taken if it is free: several masters on one host need not be told
@@ -68,7 +73,7 @@ async def etcd_face(config: Config, store: Store, clock: Clock) -> AsyncIterator
     urls = listen_urls(config.etcd_listen_client_urls)
     asked = config.origins.get("etcd-listen-client-urls", "default") != "default"
     identity = _identity(store_folder(config), "default", config.etcd_listen_client_urls)
-    server = EtcdServer(store, identity, clock)
+    server = EtcdServer(store, identity, clock, ServeOptions(prefix_quotas=quotas))
     try:
         await _listen(server, urls, None)
     except OSError as error:
@@ -106,7 +111,7 @@ async def _listen(
             )
 
 
-def _serve_options(config: Config, clock: Clock) -> ServeOptions:
+def _serve_options(config: Config, clock: Clock, quotas: PrefixQuotas) -> ServeOptions:
     """How clients are told apart.
 
     Raises:
@@ -122,6 +127,7 @@ def _serve_options(config: Config, clock: Clock) -> ServeOptions:
         tokens=tokens,
         client_cert_auth=config.client_cert_auth,
         quota_bytes=config.quota_backend_bytes,
+        prefix_quotas=quotas,
         limits=Limits(
             max_request_bytes=config.max_request_bytes,
             max_streams=config.max_concurrent_streams,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from appliance.config.compaction import AutoCompaction, auto_compaction
 from appliance.config.datastore import EtcdUrls, parse_endpoint
+from appliance.config.prefixquota import prefix_quotas
 from appliance.config.problems import Problem
 from appliance.config.urls import listen_urls
 
@@ -80,6 +81,7 @@ class Config:
     auto_compaction_mode: str = "periodic"
     auto_compaction_retention: str = "0"
     quota_backend_bytes: int = 0
+    prefix_quota: tuple[str, ...] = ()
     max_txn_ops: int = 128
     max_request_bytes: int = 1_572_864
     max_concurrent_streams: int = 4_096
@@ -199,7 +201,16 @@ class Config:
         except ValueError as wrong:
             key = "auto-compaction-retention"
             found.append(self._problem(key, self.auto_compaction_retention, str(wrong)))
+        try:
+            _ = self.prefix_quotas
+        except ValueError as wrong:
+            found.append(self._problem("prefix-quota", ",".join(self.prefix_quota), str(wrong)))
         return found
+
+    @property
+    def prefix_quotas(self) -> dict[str, int]:
+        """Bytes that may lie under each prefix."""
+        return prefix_quotas(self.prefix_quota)
 
     @property
     def auto_compaction(self) -> AutoCompaction:

@@ -66,6 +66,14 @@ STORE_KEYS: tuple[Key, ...] = (
         roles=STORE,
     ),
     Key(
+        name="prefix-quota",
+        kind="list",
+        default=(),
+        help="PREFIX=SIZE, such as /registry/events/=32Mi: what would make the keys and values"
+        " under PREFIX more is refused; see docs/store.md.",
+        roles=("server", "store"),
+    ),
+    Key(
         name="max-txn-ops",
         kind="int",
         default=128,

@@ -7,6 +7,7 @@ Errors carry etcd's exact texts, because clients match on them:
       FutureRevision   the revision has not happened yet
       KeyNotFound      put with ignore_value or ignore_lease on a missing key
       EmptyKey, ValueProvided, LeaseProvided, DuplicateKey, TooManyOps, TooLarge, NoSpace
+      PrefixFull       the quota of a prefix is used up; the text names it
       EmptyRange       a watch of [key, end) with end before key
       LeaseNotFound, LeaseExists, LeaseTtlTooLarge
       Overrun          the watcher fell too far behind and was cut
@@ -99,6 +100,16 @@ class NoSpace(StoreError):
     """The quota is used up."""
 
     text = "etcdserver: mvcc: database space exceeded"
+
+
+class PrefixFull(NoSpace):
+    """The quota of one prefix is used up."""
+
+    def __init__(self, prefix: str, *, used_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"{self.text}: {prefix} holds {used_bytes} bytes of its quota of {limit_bytes};"
+            " delete some of it, or raise --prefix-quota"
+        )
 
 
 class LeaseNotFound(StoreError):

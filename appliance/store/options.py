@@ -3,7 +3,10 @@
 Made by `assembly`, read by `MemoryStore` and `SqlStore`. The defaults suit a small host.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from appliance.store.base import Txn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +21,9 @@ class StoreOptions:
 
     max_request_bytes: int = 1_572_864
     """Keys and values of one transaction; etcd's default of 1.5 MiB."""
+
+    admit: Callable[[Txn], None] | None = None
+    """Asked before each transaction of a client; refuses by raising a `StoreError`."""
 
     watch_backlog_events: int = 4_096
     """Events kept for a watcher that is not reading; beyond it, it is fed from history."""

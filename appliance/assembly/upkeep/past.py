@@ -8,6 +8,7 @@ from appliance.assembly.upkeep.views import statements
 from appliance.config.schema import Config
 from appliance.kit import jsonio
 from appliance.kit.clock import Clock, rfc3339
+from appliance.store.prefixquota import BOOK
 from appliance.store.upkeep import timetravel
 from appliance.store.upkeep.archive import Archive, Change
 from appliance.store.upkeep.span import Span
@@ -68,7 +69,9 @@ def _readable(value: bytes) -> Any:
 def used(config: Config, span: Span, *, depth: int) -> list[Usage]:
     """What takes room, the most first."""
     with archive_of(config) as archive:
-        return usage(archive.changes(*span), depth=depth)
+        noted = archive.notes(BOOK)
+        quotas = {bytes.fromhex(name): int(limit) for name, limit in noted.items()}
+        return usage(archive.changes(*span), depth=depth, quotas=quotas)
 
 
 def ask(config: Config, text: str) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -110,6 +110,8 @@ def check(request: Txn, options: StoreOptions) -> None:
         _footprint(request)
     if _size(request) > options.max_request_bytes:
         raise TooLarge
+    if options.admit is not None:
+        options.admit(request)
 
 
 def adds(request: Txn) -> bool:

@@ -73,6 +73,7 @@ class EtcdStore:
         self._feed.cut = self._hub.cut
         self._head = SharedRead(self._read_head, self._tasks)
         self._retention = Retention(self.compact, options, clock, self._tasks)
+        self._admit = options.admit
         self._closed = False
 
     async def _start(self) -> None:
@@ -103,6 +104,8 @@ class EtcdStore:
         """Run a transaction; returns when a majority has it on disk and watchers here know."""
         del author  # etcd keeps none
         self._check_open()
+        if self._admit is not None:
+            self._admit(request)
         message = convert.txn_request(request)
         answer = await self._rpc.write("/etcdserverpb.KV/Txn", message, kv.TxnResponse)
         result = convert.txn_result(answer)

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from appliance.store.base import Store
 from appliance.store.errors import StoreError
+from appliance.store.prefixquota import PrefixQuotas
 from appliance.store.serve.alarms import CORRUPT, NOSPACE
 from appliance.store.serve.http1 import HttpRequest, HttpResponse
 from appliance.store.serve.identity import CLUSTER_VERSION, VERSION, Identity
-from appliance.store.serve.metrics import exposition
+from appliance.store.serve.metrics import exposition, prefixes
 from appliance.store.serve.probes import Probes
 from appliance.store.serve.quota import Quota
 from appliance.store.serve.tally import Tallies
@@ -23,11 +24,20 @@ _Answer = Callable[[HttpRequest], Awaitable[HttpResponse]]
 class Pages:
     """What GET finds."""
 
-    def __init__(self, store: Store, identity: Identity, quota: Quota, tallies: Tallies) -> None:
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity,
+        quota: Quota,
+        tallies: Tallies,
+        *,
+        prefix_quotas: PrefixQuotas | None = None,
+    ) -> None:
         self._store = store
         self._identity = identity
         self._quota = quota
         self._tallies = tallies
+        self._prefix_quotas = prefix_quotas
         self._alarms = quota.alarms
         self._probes = Probes(store, quota.alarms)
         self._pages: Mapping[str, _Answer] = {
@@ -77,6 +87,8 @@ class Pages:
         quota_bytes = max(0, self._quota.limit_bytes)
         status = await self._store.status()
         text = exposition(status, self._identity, self._tallies, quota_bytes)
+        if self._prefix_quotas is not None and self._prefix_quotas.quotas:
+            text += prefixes(self._prefix_quotas)
         return HttpResponse(
             content_type="text/plain; version=0.0.4; charset=utf-8", body=text.encode()
         )

@@ -5,12 +5,14 @@ Puts, ranges and so on are counted as calls; what a transaction does inside coun
 Source: etcd's documentation of metrics; names in server/etcdserver/metrics.go, storage/mvcc.
 """
 
+import json
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from appliance.store.base import Status as StoreStatus
+from appliance.store.prefixquota import PrefixQuotas
 from appliance.store.serve.identity import CLUSTER_VERSION, VERSION, Identity
 from appliance.store.serve.tally import Tallies
 
@@ -40,6 +42,22 @@ def exposition(status: StoreStatus, identity: Identity, tallies: Tallies, quota_
             *_calls(tallies),
             *_process(),
         )
+    )
+
+
+def prefixes(quotas: PrefixQuotas) -> str:
+    """Quotas of prefixes, and how far they are used."""
+    used, limits = [], []
+    for quota in quotas.quotas:
+        shown = quota.prefix.decode(errors="backslashreplace")
+        label = json.dumps(shown, ensure_ascii=False)  # escapes as the format wants it
+        used.append(f"appliance_store_prefix_bytes{{prefix={label}}} {quota.used_bytes}\n")
+        limits.append(f"appliance_store_prefix_quota_bytes{{prefix={label}}} {quota.limit_bytes}\n")
+    return (
+        "# TYPE appliance_store_prefix_bytes gauge\n"
+        + "".join(used)
+        + "# TYPE appliance_store_prefix_quota_bytes gauge\n"
+        + "".join(limits)
     )
 
 

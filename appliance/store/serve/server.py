@@ -15,6 +15,7 @@ from typing_extensions import override
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import Store
+from appliance.store.prefixquota import PrefixQuotas
 from appliance.store.serve import alarms
 from appliance.store.serve.alarms import Alarms
 from appliance.store.serve.auth import book as auth
@@ -74,6 +75,9 @@ class ServeOptions:
 
     limits: Limits = field(default_factory=Limits)
 
+    prefix_quotas: PrefixQuotas | None = None
+    """Told on the page of metrics."""
+
 
 def all_methods(parts: Parts) -> Methods:
     """The methods of all services, before `guarded`."""
@@ -115,7 +119,7 @@ class EtcdServer:
         methods = guarded(all_methods(parts), guard, store)
         tallies = Tallies()
         self._options = GrpcOptions(methods, self._tasks, tallies, options.limits)
-        self._pages = Pages(store, identity, quota, tallies)
+        self._pages = Pages(store, identity, quota, tallies, prefix_quotas=options.prefix_quotas)
         self._v2 = V2Pages(parts)
         self._gateway = Gateway(methods)
         self._servers: list[asyncio.Server] = []

@@ -47,6 +47,7 @@ _OF_STORE: dict[type[errors.StoreError], Status] = {
     errors.LeaseNotFound: Status.NOT_FOUND,
     errors.LeaseExists: Status.FAILED_PRECONDITION,
     errors.NoSpace: Status.RESOURCE_EXHAUSTED,
+    errors.PrefixFull: Status.RESOURCE_EXHAUSTED,
     errors.TimedOut: Status.UNAVAILABLE,
     errors.Unavailable: Status.UNAVAILABLE,
     errors.Closed: Status.UNAVAILABLE,

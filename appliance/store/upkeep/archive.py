@@ -78,6 +78,13 @@ class Archive:
         retained = self._facts.get(tables.RETAINED_FROM, NOT_RETAINED)
         return retained if retained != NOT_RETAINED else self._facts.get(tables.COMPACT_WANTED, 0)
 
+    def notes(self, book: str) -> dict[str, bytes]:
+        """The store's notes of a book (`store.notes`)."""
+        try:
+            return dict(self.driver.execute(tables.SELECT_NOTES, (book,)).fetchall())
+        except sqlite3.OperationalError:
+            return {}  # of a release that kept none
+
     def newest(self) -> int:
         """The newest revision with a row."""
         return int(self.driver.execute(tables.SELECT_NEWEST).fetchone()[0] or 0)

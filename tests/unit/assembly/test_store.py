@@ -4,12 +4,16 @@ import asyncio
 import json
 import re
 import socket
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+from click.testing import CliRunner
 
 from appliance.assembly.store import etcd_face, store_alone, store_folder
+from appliance.cli.main import main
 from appliance.config.load import load
 from appliance.config.problems import ConfigError
 from appliance.config.schema import Config
@@ -94,3 +98,37 @@ async def test_metrics_have_an_address_of_their_own(
     assert pages["/health"] == (200, b'{"health":"true","reason":""}')
     assert b"etcd_server_has_leader 1" in pages["/metrics"][1]
     assert [pages[path][0] for path in ("/v2/keys/", "/v3/kv/range")] == [404, 404]
+
+
+async def test_a_prefix_has_its_quota_over_the_wire_and_in_the_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = {
+        "data-dir": str(tmp_path),
+        "listen-client-urls": "http://127.0.0.1:0",
+        "prefix-quota": ["jobs/=1Ki"],
+    }
+    config = load("store", flags, environ={})
+    async with Tasks("test") as tasks, store_alone(config, tasks):
+        said = "".join(capsys.readouterr())
+        (port,) = re.findall(r"etcd clients are served.*127\.0\.0\.1:(\d+)", said)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+
+            async def put(key: bytes, size: int) -> httpx.Response:
+                fields = {"key": key, "value": b"x" * size}
+                body = {name: b64encode(data).decode() for name, data in fields.items()}
+                return await http.post("/v3/kv/put", json=body)
+
+            assert (await put(b"jobs/1", 1_000)).status_code == 200
+            full = await put(b"jobs/2", 100)
+            assert full.status_code == 429
+            assert "jobs/ holds 1006 bytes of its quota of 1024" in full.json()["message"]
+            assert (await put(b"other", 5_000)).status_code == 200
+            metrics = (await http.get("/metrics")).text
+            assert 'appliance_store_prefix_bytes{prefix="jobs/"} 1006\n' in metrics
+            assert 'appliance_store_prefix_quota_bytes{prefix="jobs/"} 1024\n' in metrics
+        words = ["usage", "--data-dir", str(tmp_path), "-o", "json"]
+        done = await asyncio.to_thread(CliRunner().invoke, main, words)
+        assert done.exit_code == 0, done.output
+        (jobs,) = [row for row in json.loads(done.output) if row["prefix"] == "jobs/"]
+        assert jobs["quota_bytes"] == 1024

@@ -1,4 +1,4 @@
-"""etcd's two ways to say what is compacted."""
+"""Keys of the store that are more than a word or a number."""
 
 import pytest
 
@@ -24,6 +24,11 @@ def test_a_bare_number_is_hours_or_revisions(
     assert load("store", flags, environ={}).auto_compaction == kept
 
 
+def test_quotas_have_a_size_behind_the_last_equals_sign() -> None:
+    config = load("store", {"prefix-quota": ["a=b/=1Ki", "/registry/events/=32Mi"]}, environ={})
+    assert config.prefix_quotas == {"a=b/": 1024, "/registry/events/": 32 << 20}
+
+
 @pytest.mark.parametrize(
     ("key", "value", "other", "why"),
     [
@@ -31,6 +36,9 @@ def test_a_bare_number_is_hours_or_revisions(
         ("auto-compaction-retention", "-1", {}, "hours such as 8"),
         ("auto-compaction-mode", "hourly", {}, "one of periodic, revision"),
         ("max-txn-ops", "0", {}, "must be 1 or more"),
+        ("prefix-quota", "/registry/", {}, "must be PREFIX=SIZE"),
+        ("prefix-quota", "a=-1", {}, "must be PREFIX=SIZE"),
+        ("prefix-quota", "a=lots", {}, "must be PREFIX=SIZE"),
         ("max-request-bytes", "no", {}, "whole number"),
         ("watch-progress-notify-interval", "10ms", {}, "must be 0.1 or more"),
         ("listen-metrics-urls", "https://127.0.0.1:2381", {}, "cert-file and key-file"),
