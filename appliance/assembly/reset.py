@@ -10,6 +10,7 @@ from appliance.assembly.worker import open_network
 from appliance.config.schema import Config
 from appliance.kit.clock import SystemClock
 from appliance.kit.nftables import nft_usable
+from appliance.node.network.policies.kernel import KernelGuard
 from appliance.node.network.wiring import Wiring
 from appliance.node.runtimes.base import Runtime, Unreachable
 from appliance.node.runtimes.detect import open_runtime
@@ -44,6 +45,7 @@ async def reset(config: Config, *, keep_data: bool) -> list[str]:
     await Wiring(place.cluster_id).clean_up()
     if not nft_usable():
         await NftablesBackend(place.cluster_id).clean_up()
+        await KernelGuard(place.cluster_id).clean_up()
     await unmount_all(config.data)  # what is mounted in a volume is not ours to remove
     if not keep_data:
         shutil.rmtree(config.data)

@@ -24,9 +24,13 @@ from appliance.kit.nftables import nft_usable
 from appliance.kit.tasks import Tasks
 from appliance.node.agent import Agent
 from appliance.node.images.pause import PAUSE_IMAGE
+from appliance.node.network.base import Network
 from appliance.node.network.bridge import BridgeNetwork
 from appliance.node.network.ipam import gateway_of
 from appliance.node.network.peers import PeerRoutes
+from appliance.node.network.policies.guard import GuardedNetwork
+from appliance.node.network.policies.kernel import KernelGuard
+from appliance.node.network.policies.loop import PolicyLoop
 from appliance.node.network.routes import Tunnel, network_id
 from appliance.node.network.wiring import Wiring
 from appliance.node.options import NodeOptions, ServeOptions
@@ -61,7 +65,7 @@ async def worker(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         options.data_dir.mkdir(parents=True, exist_ok=True)
         fresh = fresh_node(options, host_facts(options.data_dir))
         pod_cidr = await own_range(client, fresh, data_dir=options.data_dir, clock=clock)
-        network = open_network(config, place)
+        network: Network = open_network(config, place)
         await network.set_up(pod_cidr)
         recorder = EventRecorder(client, component="kubelet", clock=clock, host=place.node_name)
         _ = tasks.forever("events", recorder.run)
@@ -70,6 +74,16 @@ async def worker(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             backend = await _start_proxy(config, place, informers, tasks, pod_cidr=pod_cidr)
             if isinstance(backend, UserspaceBackend):
                 stack.push_async_callback(backend.clean_up)  # relays end with this process
+        if "network-policy" not in config.disable:
+            policies = PolicyLoop(
+                informers,
+                client,
+                KernelGuard(place.cluster_id),
+                node_name=place.node_name,
+                clock=clock,
+            )
+            _ = tasks.spawn("policies", policies.run())
+            network = GuardedNetwork(network, policies)
         peers = _peers(config, place, informers, pod_cidr=pod_cidr)
         _ = tasks.spawn("routes", peers.run())
         agent = Agent(

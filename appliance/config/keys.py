@@ -118,8 +118,8 @@ KEYS: tuple[Key, ...] = (
         name="disable",
         kind="list",
         default=(),
-        help="Leave out a part: dns, proxy.",
-        choices=("dns", "proxy"),
+        help="Leave out a part: dns, network-policy, proxy.",
+        choices=("dns", "network-policy", "proxy"),
     ),
     Key(
         name="disable-agent",

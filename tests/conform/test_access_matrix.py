@@ -40,6 +40,7 @@ NODE_MAY = {
     *((verb, "", "pods") for verb in ("create", "delete")),
     *((verb, "", "pods/status") for verb in ("get", "update", "patch")),
     *((verb, "", "events") for verb in ("create", "update", "patch")),
+    *((verb, "networking.k8s.io", "networkpolicies") for verb in ("list", "watch")),
     ("get", "", "nodes/status"),
     ("create", "", "pods/eviction"),
 }

@@ -71,6 +71,8 @@ class Lab:
         self._in(self.node, "ip", "link", "set", "br0", "up")
         self._in(self.node, "sysctl", "-qw", "net.ipv4.ip_forward=1")
         self._in(self.node, "sysctl", "-qw", "net.ipv4.conf.br0.route_localnet=1")
+        for name in ("all", "br0"):
+            self._in(self.node, "sysctl", "-qw", f"net.ipv4.conf.{name}.send_redirects=0")
         self._in(self.node, "ip", "route", "add", "10.43.0.0/16", "dev", "br0")
         self._pods = 0
 
@@ -84,9 +86,12 @@ class Lab:
            "peer", "name", "eth0", "netns", namespace)  # fmt: skip
         self._in(self.node, "ip", "link", "set", link, "master", "br0", "up")
         self._in(self.node, "ip", "link", "set", link, "type", "bridge_slave", "hairpin", "on")
-        self._in(namespace, "ip", "addr", "add", f"{address}/24", "dev", "eth0")
+        # As on a node, a pod knows no neighbours: all it sends goes through the host.
+        self._in(namespace, "ip", "addr", "add", f"{address}/32", "dev", "eth0")
         self._in(namespace, "ip", "link", "set", "eth0", "up")
-        self._in(namespace, "ip", "route", "add", "default", "via", f"{self._network}.1")
+        gateway = f"{self._network}.1"
+        self._in(namespace, "ip", "route", "add", gateway, "dev", "eth0", "scope", "link")
+        self._in(namespace, "ip", "route", "add", "default", "via", gateway)
         if serve:
             argv = ["ip", "netns", "exec", namespace, sys.executable, "-c", _SERVER]
             server = subprocess.Popen(
@@ -99,6 +104,18 @@ class Lab:
 
     def namespace_of(self, address: str) -> str:
         return self._namespaces[int(address.rpartition(".")[2]) - 1]
+
+    @contextmanager
+    def running(self, address: str, code: str, *args: str) -> Iterator[None]:
+        """Run Python code in a pod; it says a line when it is up."""
+        argv = ["ip", "netns", "exec", self.namespace_of(address), sys.executable, "-c", code]
+        with subprocess.Popen([*argv, *args], stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                process.stdout.readline()
+                yield
+            finally:
+                process.kill()
 
     def close(self) -> None:
         for server in self._servers:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from appliance.api.kinds.core.pod.kind import POD, Pod
+from appliance.api.kinds.networking.networkpolicy import NETWORK_POLICY
 from appliance.control.registry.base import Lookup
 
 SECRETS, CONFIG_MAPS, CLAIMS = "secrets", "configmaps", "persistentvolumeclaims"
@@ -50,6 +51,10 @@ class PodReferences:
             for pod in await self._lookup.every(POD, namespace)
             if pod.spec.nodeName == node
         )
+
+    async def policies(self) -> bool:
+        """Whether there is any network policy."""
+        return bool(await self._lookup.every(NETWORK_POLICY))
 
     def _references(self, pod: Pod) -> frozenset[tuple[str, str]]:
         # what a spec names changes with its generation only

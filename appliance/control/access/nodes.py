@@ -32,6 +32,10 @@ class References(Protocol):
         """Whether a pod of `node` names this object, or is it."""
         ...
 
+    async def policies(self) -> bool:
+        """Whether there is any network policy."""
+        ...
+
 
 class NodeAuthorizer:
     """Decides for nodes; has no opinion about anybody else."""
@@ -42,7 +46,11 @@ class NodeAuthorizer:
     async def decide(self, user: User, asked: Attributes) -> Decision:
         """See `attributes.Authorizer`."""
         node = node_of(user)
-        if node is None or not asked.resource or not node_may(node, asked):
+        if node is None or not asked.resource:
+            return NO_OPINION
+        if _for_policies(asked) and await self._references.policies():
+            return YES
+        if not node_may(node, asked):
             return NO_OPINION
         if (asked.group, asked.full_resource) not in _FOR_PODS_ONLY or _own_pods(node, asked):
             return YES
@@ -88,6 +96,7 @@ _NODE_RULES: dict[tuple[str, str], frozenset[str]] = {
     ("", "nodes/status"): frozenset({"get", "patch", "update"}),
     ("coordination.k8s.io", "leases"): frozenset({"get", "create", "patch", "update", "delete"}),
     ("node.k8s.io", "runtimeclasses"): READ,
+    ("networking.k8s.io", "networkpolicies"): frozenset({"list", "watch"}),
 }
 # Of these it may read what its pods name, one by one: a list would show the others'. Its pods
 # it may list by its name.
@@ -112,6 +121,16 @@ def node_may(node: str, asked: Attributes) -> bool:
     # A create has no name in its URL; `steps/nodes` compares the object's.
     writes = asked.verb not in READ and asked.verb != "create"
     return asked.name == node if writes and rule in _OWN_ONLY else True
+
+
+def _for_policies(asked: Attributes) -> bool:
+    """Whether it is what a node must know of all pods to guard its own, which policies name.
+
+    Upstream's network add-ons read as much, always, on every node; here a cluster without policies
+    shows a node no others' pods.
+    """
+    seen = {("", "pods"), ("", "namespaces")}
+    return asked.verb in {"list", "watch"} and (asked.group, asked.full_resource) in seen
 
 
 def _own_pods(node: str, asked: Attributes) -> bool:

@@ -11,6 +11,7 @@ made on the host carries the cluster's id in its name and `clean_up` removes it.
 from dataclasses import dataclass
 from typing import Protocol
 
+from appliance.api.kinds.core.pod.kind import Pod
 from appliance.node.network.publish import Published
 
 
@@ -25,12 +26,13 @@ class NoAddressLeft(NetworkFault):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodLink:
     """Whom to attach: the pod's uid, a process in its network namespace, and the ports of the host
-    that shall lead to it.
+    that shall lead to it. The pod itself is for policies.
     """
 
     pod_uid: str
     pid: int
     ports: tuple[Published, ...] = ()
+    pod: Pod | None = None
 
 
 @dataclass(frozen=True, slots=True)

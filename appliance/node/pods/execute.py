@@ -176,7 +176,7 @@ class Hands:
         if pod.spec.hostNetwork:
             address = self._parts.options.node_ip
         else:
-            link = PodLink(pod_uid=pod.metadata.uid, pid=pid, ports=_published(pod))
+            link = PodLink(pod_uid=pod.metadata.uid, pid=pid, ports=_published(pod), pod=pod)
             address = (await self._parts.network.attach(link)).address
         self._preparer.write_network_files(pod, address)
         self._memory.address = address

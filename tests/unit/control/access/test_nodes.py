@@ -13,6 +13,12 @@ class Named:
     async def named(self, node: str, resource: str, *, namespace: str, name: str) -> bool:
         return (node, resource, namespace, name) == ("n1", "secrets", "shop", "mine")
 
+    def __init__(self, *, policies: bool = False) -> None:
+        self._policies = policies
+
+    async def policies(self) -> bool:
+        return self._policies
+
 
 RULES = NodeAuthorizer(Named())
 NODE = User(name="system:node:n1", groups=("system:nodes", "system:authenticated"))
@@ -79,3 +85,14 @@ async def test_others_are_none_of_its_business() -> None:
         assert await RULES.decide(user, Attributes(verb="list", resource="services")) == NO_OPINION
         assert await RULES.rules_of(user, "shop") == Rules()
     assert (await RULES.rules_of(NODE, "shop")).problem
+
+
+@pytest.mark.parametrize("resource", ["pods", "namespaces"])
+async def test_a_node_sees_all_pods_only_while_there_is_a_network_policy(resource: str) -> None:
+    asked = Attributes(verb="watch", resource=resource)
+    assert not (await RULES.decide(NODE, asked)).allowed
+    guarded = NodeAuthorizer(Named(policies=True))
+    assert (await guarded.decide(NODE, asked)).allowed
+    for verb in ("get", "update", "deletecollection"):
+        other = Attributes(verb=verb, resource=resource, name="x")
+        assert not (await guarded.decide(NODE, other)).allowed

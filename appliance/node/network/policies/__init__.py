@@ -1,0 +1,1 @@
+"""NetworkPolicies become rules of the kernel for the pods of this node."""
