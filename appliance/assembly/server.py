@@ -18,6 +18,7 @@ import structlog
 from appliance.assembly.datastore import open_store, prefix_quotas
 from appliance.assembly.loops import Signing, make_loops
 from appliance.assembly.place import Place, find_place
+from appliance.assembly.rescued import tell_rescues
 from appliance.assembly.store import etcd_face
 from appliance.assembly.upkeep.doors import NODE_LEASES
 from appliance.client.base import Client
@@ -122,6 +123,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         )
         # Before anybody can ask: roles decide who may.
         await bootstrap(client, control, alone=not store.shared)
+        await tell_rescues(store, client, clock, place.node_name)
         await _follow_definitions(registry, catalog, clock, tasks)
         server = await _serve(config, parts, credentials)
         stack.push_async_callback(server.stop)

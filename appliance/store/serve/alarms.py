@@ -4,12 +4,16 @@ Clients raise and lift them by the Maintenance service, `quota.py` raises NOSPAC
 before they write. Alarms are notes of the store, so they outlive a restart; a store that keeps
 no notes (a real etcd, which has alarms of its own) has them for this process only.
 
+A full disk is NOSPACE as well for whoever asks, but nobody has to lift that one: it is there for
+as long as the store itself refuses what adds data.
+
 Source: etcd server/etcdserver/api/v3alarm/alarms.go, server/etcdserver/apply/{capped,corrupt}.go.
 """
 
 from appliance.store.base import Store
 from appliance.store.errors import NoSpace
 from appliance.store.notes import Notes
+from appliance.store.room import Roomy
 from appliance.store.serve.following import announce
 from appliance.store.serve.status import Refused, Status
 
@@ -24,8 +28,9 @@ Alarm = tuple[int, int]
 class Alarms:
     """Which alarms are on."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, member_id: int = 0) -> None:
         self._store = store
+        self._member_id = member_id
         self._on: dict[Alarm, None] = {}
 
     async def load(self) -> None:
@@ -53,11 +58,15 @@ class Alarms:
 
     def on(self, alarm: int = NONE) -> list[Alarm]:
         """Those that are on, of one kind or all."""
-        return [key for key in self._on if alarm in {NONE, key[1]}]
+        full = (self._member_id, NOSPACE)
+        there = [*self._on]
+        if full not in self._on and isinstance(self._store, Roomy) and self._store.is_full():
+            there.append(full)
+        return [key for key in there if alarm in {NONE, key[1]}]
 
     def texts(self) -> list[str]:
         """As Status tells them."""
-        return [_TEXT.get(alarm, "memberID:{}").format(member) for member, alarm in self._on]
+        return [_TEXT.get(alarm, "memberID:{}").format(member) for member, alarm in self.on()]
 
     def check_growable(self) -> None:
         """Refuse what adds data.
@@ -68,7 +77,7 @@ class Alarms:
         if not self._on:
             return
         self.check_writable()
-        if self.on(NOSPACE):
+        if any(alarm == NOSPACE for _, alarm in self._on):
             raise NoSpace
 
     def check_writable(self) -> None:
@@ -77,7 +86,7 @@ class Alarms:
         Raises:
             Refused: the data are corrupt.
         """
-        if self._on and self.on(CORRUPT):
+        if any(alarm == CORRUPT for _, alarm in self._on):
             raise Refused(Status.DATA_LOSS, "etcdserver: corrupt cluster")
 
     async def _keep(self, member_id: int, alarm: int, note: bytes | None) -> None:

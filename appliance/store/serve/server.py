@@ -109,7 +109,7 @@ class EtcdServer:
     ) -> None:
         options = options or ServeOptions()
         self._store = store
-        self._alarms = Alarms(store)
+        self._alarms = Alarms(store, identity.member_id)
         quota = Quota(store, self._alarms, identity.member_id, options.quota_bytes)
         self._tasks = Tasks("etcd", clock)
         self._book = AuthBook(store)

@@ -102,3 +102,19 @@ class Transaction(Entry):
     def failed(self, error: StoreError) -> None:
         self._undo(self.written)
         self._done(error)
+
+
+async def ended(begin: Callable[[Done], None]) -> TxnResult:
+    """Wait for a transaction; whoever gives up waiting changes nothing."""
+    future: asyncio.Future[TxnResult] = asyncio.get_running_loop().create_future()
+
+    def done(result: TxnResult | StoreError) -> None:
+        if future.done():
+            return
+        if isinstance(result, StoreError):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+    begin(done)
+    return await future

@@ -14,6 +14,7 @@ Where there is none yet, the log is moved again: what held it up before may have
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -85,6 +86,13 @@ class Space:
                 return
             self.make_room()
         raise NoSpace
+
+    def is_full(self, clock: Clock) -> bool:
+        """Whether what adds data is refused, now that we have looked."""
+        if self.short:
+            with suppress(NoSpace):
+                self.check(clock)
+        return self.short
 
     def _held(self) -> bool:
         try:

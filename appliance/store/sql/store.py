@@ -7,7 +7,6 @@ Everything runs on one event loop except the commit itself, so there are no lock
 does between two awaits is atomic. Opened by `assembly`; one process per file.
 """
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -38,7 +37,7 @@ from appliance.store.retention import Retention
 from appliance.store.sql import tables
 from appliance.store.sql.compactor import Checkpointer, Compactor
 from appliance.store.sql.engine import Database, unusable
-from appliance.store.sql.entries import Done, Note, Row, Statement, Transaction
+from appliance.store.sql.entries import Done, Note, Row, Statement, Transaction, ended
 from appliance.store.sql.keyspace import Committed, Keyspace, Written
 from appliance.store.sql.recovery import Recovered, recover
 from appliance.store.sql.retained import Retained
@@ -133,7 +132,7 @@ class SqlStore:
 
     async def txn(self, request: Txn, author: str = "") -> TxnResult:
         """Run a transaction; returns when it is durable."""
-        return await _ended(lambda done: self.txn_soon(request, author, done))
+        return await ended(lambda done: self.txn_soon(request, author, done))
 
     def txn_soon(self, request: Txn, author: str, done: Done) -> None:
         """Run a transaction; `done` is told when it is durable, or not to be.
@@ -205,7 +204,7 @@ class SqlStore:
             self._leases.restore(entry)
 
         gone: Statement = (tables.DELETE_LEASE, [(lease_id,)])
-        await _ended(lambda done: self._apply(request, "lease", done, gone, undo=undo))
+        await ended(lambda done: self._apply(request, "lease", done, gone, undo=undo))
 
     async def lease_info(self, lease_id: int) -> Lease:
         """Read a lease with its keys."""
@@ -245,6 +244,10 @@ class SqlStore:
             keys=self._keyspace.index.living,
             ephemeral_prefixes=self._options.ephemeral_prefixes,
         )
+
+    def is_full(self) -> bool:
+        """Whether what adds data is refused because the disk is full."""
+        return self._space.is_full(self._clock)
 
     def history_rows(self, after: tuple[int, int], limit: int) -> list[tuple[int, int, Event]]:
         """Up to `limit` changes on disk behind a place (revision, sub), oldest first."""
@@ -380,19 +383,3 @@ def _both(first: Callable[[Written], None], then: Callable[[], None]) -> Callabl
         then()
 
     return undo
-
-
-async def _ended(begin: Callable[[Done], None]) -> TxnResult:
-    """Wait for a transaction; whoever gives up waiting changes nothing."""
-    future: asyncio.Future[TxnResult] = asyncio.get_running_loop().create_future()
-
-    def done(result: TxnResult | StoreError) -> None:
-        if future.done():
-            return
-        if isinstance(result, StoreError):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
-
-    begin(done)
-    return await future

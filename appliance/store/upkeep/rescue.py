@@ -6,6 +6,7 @@ with everything before compacted (`copies.make_startable`), so that every watch 
 starts anew. Called by `assembly` in place of `SqlStore.open`.
 """
 
+import json
 import os
 import shutil
 import sqlite3
@@ -23,6 +24,9 @@ from appliance.store.upkeep.copies import make_startable
 
 log = structlog.get_logger(__name__)
 
+BOOK = "rescues"
+"""Notes of what nobody has been told yet but by the log; whoever tells takes them away."""
+SAYING = "the store was damaged and goes on from its last good copy"
 _PARTS = ("", "-wal", "-shm")
 
 
@@ -45,14 +49,17 @@ async def open_or_rescue(path: Path, options: StoreOptions, clock: Clock) -> Sql
         except (Damaged, sqlite3.DatabaseError) as error:
             log.warning("a copy of the store is damaged, too", path=str(copy), error=str(error))
             continue
+        age_s = int(clock.wall() - copy.stat().st_mtime)
         log.error(
-            "the store was damaged and goes on from its last good copy",
+            SAYING,
             path=str(path),
             damage=str(damage),
             revision=revision,
-            age_s=int(clock.wall() - copy.stat().st_mtime),
+            age_s=age_s,
             broken_file=str(broken),
         )
+        told = {"age_s": age_s, "broken_file": str(broken), "damage": str(damage)}
+        await store.write_notes(BOOK, {broken.name: json.dumps(told).encode()})
         return store
     raise damage
 

@@ -13,6 +13,7 @@ from appliance.store import ops
 from appliance.store.base import FROM_KEY, Range
 from appliance.store.errors import NoSpace
 from appliance.store.options import StoreOptions
+from appliance.store.serve.alarms import NOSPACE, Alarms
 from appliance.store.sql.store import SqlStore
 
 MIB = 1 << 20
@@ -151,4 +152,25 @@ async def test_it_opens_on_a_full_disk_after_an_uncontrolled_stop(disk: Path) ->
     assert (await store.range(everything)).count < 100
     other.unlink()
     await put_when_there_is_room(store, clock, b"x")
+    await store.close()
+
+
+async def test_a_full_disk_is_an_alarm_that_ends_by_itself(disk: Path) -> None:
+    clock = FakeClock()
+    store = await SqlStore.open(disk / "state.db", OPTIONS, clock)
+    alarms = Alarms(store, 7)
+    assert alarms.on() == []
+    other = take(disk, leave=4 * MIB)
+    await fill(store)
+    assert alarms.on() == [(7, NOSPACE)]
+    assert alarms.texts() == ["memberID:7 alarm:NOSPACE "]
+    assert await alarms.lift(7, NOSPACE) == [], "the disk does not get emptier by that"
+    assert alarms.on(NOSPACE) == [(7, NOSPACE)]
+    other.unlink()
+    await clock.advance(2)
+    alarms.on()  # looks, and has the log moved
+    await store._writer.drain()
+    await clock.advance(2)
+    assert alarms.on() == []
+    await ops.put(store, b"again", VALUE)
     await store.close()

@@ -1,5 +1,6 @@
 """A damaged file: found at the start, kept aside, and the last good copy takes its place."""
 
+import json
 import os
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from appliance.store.options import StoreOptions
 from appliance.store.sql.snapshots import snapshots_of
 from appliance.store.sql.store import SqlStore
 from appliance.store.upkeep.copies import BUMP
-from appliance.store.upkeep.rescue import open_or_rescue
+from appliance.store.upkeep.rescue import BOOK, open_or_rescue
 
 OPTIONS = StoreOptions(snapshot_every_s=3600, keep_history_s=0, reserve_bytes=0)
 EVERYTHING = Range(key=FROM_KEY, end=FROM_KEY, count_only=True)
@@ -51,7 +52,9 @@ async def test_it_goes_on_from_the_last_good_copy(tmp_path: Path, first_page: bo
     assert (await store.range(EVERYTHING)).count == 301
     assert await ops.get(store, b"last/in/the/copy") is not None
     assert await ops.get(store, b"too/late") is None, "its write came after the copy"
-    assert any("broken-" in name for name in os.listdir(tmp_path)), "kept for people"
+    (broken,) = (name for name in os.listdir(tmp_path) if ".broken-" in name)  # kept for people
+    told = json.loads((await store.notes(BOOK))[broken])
+    assert told["broken_file"] == str(tmp_path / broken)
     await store.close()
     again = await SqlStore.open(path, OPTIONS, clock)
     assert (await again.range(EVERYTHING)).count == 301
