@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from appliance.api.ages import since
-from appliance.api.custom import paths, validation
+from appliance.api.custom import paths, rules, validation
 from appliance.api.custom.object import CustomObject, make_type
 from appliance.api.custom.shapes import shape_of_object
 from appliance.api.errors import Cause
@@ -219,8 +219,24 @@ def _desired_without_status(obj: CustomObject) -> Any:
 
 
 def _validate(obj: CustomObject) -> list[Cause]:
-    return validation.validate(obj.SCHEMA, obj.content)
+    return _faults(obj, None)
 
 
-def _validate_update(new: CustomObject, _old: CustomObject) -> list[Cause]:
-    return _validate(new)
+def _validate_update(new: CustomObject, old: CustomObject) -> list[Cause]:
+    return _faults(new, old)
+
+
+def _faults(obj: CustomObject, old: CustomObject | None) -> list[Cause]:
+    found, ask_rules = validation.validate(obj.SCHEMA, obj.content)
+    if ask_rules and obj.RULED:
+        found += rules.faults_of(
+            obj.SCHEMA, _ruled(obj), _ruled(old) if old else None, places=obj.RULED
+        )
+    return found
+
+
+def _ruled(obj: CustomObject) -> dict[str, Any]:
+    """What rules may look at: of the metadata only the names."""
+    meta = {"name": obj.metadata.name, "generateName": obj.metadata.generateName}
+    own = {"apiVersion": obj.apiVersion, "kind": obj.kind}
+    return {**obj.content, **own, "metadata": {k: v for k, v in meta.items() if v}}

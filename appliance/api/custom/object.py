@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from appliance.api.custom.rules import ruled
 from appliance.api.meta import KubeObject
 from appliance.api.schema import RawJson
 
@@ -26,6 +27,8 @@ class CustomObject(KubeObject):
     """The same as a `fieldtypes.Shape`."""
     OPENAPI_NAME: ClassVar[str] = ""
     """Name in OpenAPI documents."""
+    RULED: ClassVar[frozenset[int]] = frozenset()
+    """Parts of the schema that have rules in the expression language (`rules.ruled`)."""
     HAS_STATUS: ClassVar[bool] = False
     """Whether status has a door of its own."""
 
@@ -43,6 +46,7 @@ def make_type(
             "SHAPE": shape,
             "OPENAPI_NAME": openapi_name,
             "HAS_STATUS": has_status,
+            "RULED": ruled(schema),
         },
         omit_defaults=True,
         kw_only=True,

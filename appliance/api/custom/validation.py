@@ -1,7 +1,7 @@
 """Values against a schema, refused in the words that users of custom resources know.
 
 `validate` gives every fault of the content of an object. Rules in the expression language
-(x-kubernetes-validations) are not evaluated. Pure.
+(x-kubernetes-validations) are in `rules.py`. Pure.
 Source: kube-openapi `pkg/validation`, apiextensions-apiserver `pkg/apiserver/validation`.
 """
 
@@ -34,13 +34,17 @@ _BLOCKING = frozenset({
 """With one of these upstream does not go on to its rules, and says so."""
 
 
-def validate(schema: Json, content: Json) -> list[Cause]:
-    """Give every fault of the content, which is all of an object but its metadata."""
+def validate(schema: Json, content: Json) -> tuple[list[Cause], bool]:
+    """Give every fault of the content, which is all of an object but its metadata.
+
+    And whether the schema's rules can be asked: they cannot where a type is wrong.
+    """
     found = list(_value(schema, content, ""))
     found += _lists(schema, content, "")
     if has_rules(schema) and any(c.reason in _BLOCKING for c in found):
         found.append(Cause("FieldValueInvalid", f"Invalid value: null: {UNCHECKED}", "<nil>"))
-    return found
+        return found, False
+    return found, True
 
 
 def _value(schema: Json, value: Any, path: str) -> Iterator[Cause]:

@@ -36,6 +36,5 @@ CUSTOM_RESOURCE_DEFINITION = Kind(
     prepare_update=rules.prepare_update,
     validate=rules.validate,
     validate_update=rules.validate_update,
-    warn=rules.warn,
     unconditional_update=False,
 )

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from appliance.api import faults, names
-from appliance.api.custom.structural import EMBEDDED, INT_OR_STRING, PRESERVE, has_rules
+from appliance.api.custom.rules import check_rules
+from appliance.api.custom.structural import EMBEDDED, INT_OR_STRING, PRESERVE
 from appliance.api.errors import Cause
 from appliance.api.kinds import checks
 from appliance.api.kinds.apiextensions.customresourcedefinition import (
@@ -25,10 +26,6 @@ FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 SCOPES = ("Cluster", "Namespaced")
 TYPES = ("array", "boolean", "integer", "number", "object", "string")
 _ROOT = "spec.validation.openAPIV3Schema"
-NOT_EVALUATED = (
-    "x-kubernetes-validations are kept, but this server does not evaluate them: objects are only"
-    " checked against the rest of the schema"
-)
 
 
 def set_defaults(obj: CustomResourceDefinition) -> None:
@@ -60,13 +57,6 @@ def prepare_update(new: CustomResourceDefinition, old: CustomResourceDefinition)
             acceptedNames=old.status.acceptedNames,
             storedVersions=known + more,
         )
-
-
-def warn(obj: CustomResourceDefinition) -> list[str]:
-    """Say what this server does not do."""
-    if any(has_rules(v.schema.openAPIV3Schema) for v in obj.spec.versions if v.schema):
-        return [NOT_EVALUATED]
-    return []
 
 
 def validate(obj: CustomResourceDefinition) -> list[Cause]:
@@ -143,6 +133,7 @@ def _root(schema: dict[str, Any], path: str) -> Iterator[Cause]:
     elif kind != "object":
         yield faults.wrong(f"{path}.type", kind, "must be object at the root")
     yield from _parts(schema, path)
+    yield from check_rules(schema, path)
 
 
 def _node(schema: Any, path: str, what: str) -> Iterator[Cause]:
