@@ -7,7 +7,7 @@ OPERATIONS ?= 100000
 SEED ?= 1
 export RUNTIME DATA_DIR
 
-.PHONY: help setup install dist up down test lint fmt e2e bench bench-store bench-node conformance-store compare-store prove-store golden nix-check image test-image
+.PHONY: help setup install dist up down test lint fmt e2e bench bench-store bench-node conformance-store compare-store prove-store golden nix-check image test-image conformance-api
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -47,6 +47,8 @@ prove-store: setup  ## 200 kills, 50 power cuts, 20,000 concurrent calls: nothin
 	  tests/model/test_store_kills.py tests/model/test_power_cuts.py tests/model/test_linearizable.py
 conformance-store: setup  ## outside suites for etcd clients on our store (SUITES=<folder with the clones>)
 	@$(PY) -m tests.conform.suites $(SUITES)
+conformance-api: setup  ## outside suites for API clients on a cluster (SUITES=<folder with the clones>)
+	@$(PY) -m tests.conform.api_suites $(SUITES)
 golden: setup  ## replay a real kube-apiserver's recordings and print each difference (ONLY='pods-*')
 	@scripts/golden
 nix-check:  ## parse and check flake.nix with Debian's nix against a stand-in for nixpkgs; no network

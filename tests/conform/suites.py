@@ -128,21 +128,21 @@ async def run(suite: Suite, folder: Path, real: str) -> int:
     env = folder / f".env-{suite.folder}"
     tls = place / "src/test/certs" if suite.tls else None
     if not env.exists():
-        for command in suite.prepare:
-            await _command(_filled(command, env=env), place, dict(os.environ))
+        for step in suite.prepare:
+            await command(_filled(step, env=env), place, dict(os.environ))
     async with endpoint(real, tls) as port:
         values = {"url": f"http://127.0.0.1:{port}", "port": port}
         more = {name: text.format(**values) for name, text in suite.env.items()}
-        told = await _command(_filled(suite.run, env=env), place, {**os.environ, **more})
+        told = await command(_filled(suite.run, env=env), place, {**os.environ, **more})
     found = re.findall(suite.passed, told)
     return int(found[-1]) if found else 0
 
 
-def _filled(command: tuple[str, ...], env: Path) -> list[str]:
-    return [part.format(env=env) for part in command]
+def _filled(argv: tuple[str, ...], env: Path) -> list[str]:
+    return [part.format(env=env) for part in argv]
 
 
-async def _command(argv: list[str], place: Path, env: dict[str, str]) -> str:
+async def command(argv: list[str], place: Path, env: dict[str, str]) -> str:
     """Run a command, show what it says and give it back; it asks nobody anything."""
     process = await asyncio.create_subprocess_exec(
         *argv,
