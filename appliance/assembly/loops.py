@@ -21,6 +21,7 @@ from appliance.control.controllers.tokensecrets import Sign
 from appliance.control.custom.catalog import Catalog
 from appliance.control.http.health import Check
 from appliance.control.scheduler.loop import Scheduler
+from appliance.control.scheduler.volumebinding import VolumeBinding
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
@@ -134,6 +135,7 @@ def make_loops(
             cluster_cidr=config.cluster_cidr,
             sign_token=signing.token,
             sign_request=signing.request,
+            local_storage="local-storage" not in config.disable,
             host_ports=(_SSH, config.https_listen_port, config.kubelet_port),
             ensure_api_service=ensure_api_service,
             custom=catalog.custom if catalog else tuple,
@@ -146,7 +148,12 @@ def make_loops(
         recorder = EventRecorder(client, component="default-scheduler", clock=clock)
         loops.recorders.append(recorder)
         loops.scheduler = Scheduler(
-            client, loops.informers, clock=clock, recorder=recorder, rng=random.SystemRandom()
+            client,
+            loops.informers,
+            clock=clock,
+            recorder=recorder,
+            rng=random.SystemRandom(),
+            extensions=[VolumeBinding(client, loops.informers)],
         )
     if identity:
         for name, work in loops.works().items():

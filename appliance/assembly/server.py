@@ -170,7 +170,12 @@ def _control_options(config: Config, place: Place) -> ControlOptions:
         cluster_domain=config.cluster_domain,
         not_ready_s=config.default_not_ready_toleration_seconds,
         unreachable_s=config.unreachable_toleration_s,
+        local_storage=_has_local_storage(config),
     )
+
+
+def _has_local_storage(config: Config) -> bool:
+    return "local-storage" not in config.disable and not config.disable_controller_manager
 
 
 async def _follow_definitions(
@@ -316,6 +321,7 @@ def _agent_argv(config: Config, place: Place, port: int) -> list[str]:
         "runtime-endpoint": config.runtime_endpoint,
         "proxy-mode": config.proxy_mode,
         "manifest-path": config.manifest_path,
+        "default-local-storage-path": config.default_local_storage_path,
         "file-check-frequency": f"{config.file_check_frequency:g}s",
         "manifest-url": config.manifest_url,
         "http-check-frequency": f"{config.http_check_frequency:g}s",

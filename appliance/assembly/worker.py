@@ -114,6 +114,7 @@ def node_options(config: Config, place: Place) -> NodeOptions:
         node_name=place.node_name,
         node_ip=place.node_ip,
         data_dir=config.data / "agent",
+        storage_dir=_storage_dir(config),
         cluster_id=place.cluster_id,
         pause_image=PAUSE_IMAGE,
         cluster_dns=config.dns_address,
@@ -135,6 +136,11 @@ def node_options(config: Config, place: Place) -> NodeOptions:
         manifest_hosts=_host_names(place) if config.manifest_etcd else (),
         relist_s=config.sync_frequency,
     )
+
+
+def _storage_dir(config: Config) -> Path:
+    wanted = config.default_local_storage_path
+    return Path(wanted).absolute() if wanted else config.data / "storage"
 
 
 def _host_names(place: Place) -> tuple[str, ...]:

@@ -118,8 +118,14 @@ KEYS: tuple[Key, ...] = (
         name="disable",
         kind="list",
         default=(),
-        help="Leave out a part: dns, network-policy, proxy.",
-        choices=("dns", "network-policy", "proxy"),
+        help="Leave out a part: dns, local-storage, network-policy, proxy.",
+        choices=("dns", "local-storage", "network-policy", "proxy"),
+    ),
+    Key(
+        name="default-local-storage-path",
+        kind="text",
+        default="",
+        help="Folder for the volumes of the class local-path (default: storage in the data-dir).",
     ),
     Key(
         name="disable-agent",

@@ -46,6 +46,7 @@ class Config:
     audit_policy_file: str = ""
     history_retention: float = 86_400.0
     disable: tuple[str, ...] = ()
+    default_local_storage_path: str = ""
     disable_agent: bool = False
     disable_scheduler: bool = False
     disable_controller_manager: bool = False

@@ -1,4 +1,5 @@
-"""The first objects of a cluster: namespaces, built-in roles, and the service of the API itself.
+"""The first objects of a cluster: namespaces, built-in roles, the storage class of local
+volumes, and the service of the API itself.
 
 Run by the assembly at each start of a master, before anything is told to be ready; makes what is
 missing, puts right what names an old address, and leaves all else alone.
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from appliance.api import errors
+from appliance.api import errors, localpath
 from appliance.api.kind import Kind, T
 from appliance.api.kinds.core.endpoints import (
     ENDPOINTS,
@@ -32,7 +33,13 @@ from appliance.api.kinds.scheduling.priorityclass import (
     SYSTEM_CLASSES,
     PriorityClass,
 )
+from appliance.api.kinds.storage.storageclass import (
+    DEFAULT_ANNOTATION,
+    STORAGE_CLASS,
+    StorageClass,
+)
 from appliance.api.meta import ObjectMeta
+from appliance.api.volumebinding import WAITS
 from appliance.client.base import Client, clone
 from appliance.control.access.rbac.builtin.reconcile import reconcile_built_in
 from appliance.control.options import ControlOptions
@@ -52,6 +59,8 @@ async def bootstrap(client: Client, options: ControlOptions, *, alone: bool = Tr
     await reconcile_built_in(client)
     for name, value in SYSTEM_CLASSES.items():
         await _create(client, PRIORITY_CLASS, _priority(name, value))
+    if options.local_storage:
+        await _create(client, STORAGE_CLASS, _local_path())
     await _create(client, SERVICE, _service(options))
     if alone:
         await advertise(client, [(options.advertise_address, options.advertise_port)])
@@ -88,6 +97,15 @@ def _priority(name: str, value: int) -> PriorityClass:
             + (" and that must stay on their node." if stays else "; they may move to other nodes.")
         ),
         preemptionPolicy="PreemptLowerPriority",
+    )
+
+
+def _local_path() -> StorageClass:
+    return StorageClass(
+        metadata=ObjectMeta(name=localpath.CLASS, annotations={DEFAULT_ANNOTATION: "true"}),
+        provisioner=localpath.PROVISIONER,
+        reclaimPolicy="Delete",
+        volumeBindingMode=WAITS,
     )
 
 

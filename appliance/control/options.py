@@ -17,6 +17,8 @@ class ControlOptions:
     """How long pods stay on a node that says it is not ready, unless they say otherwise."""
     unreachable_s: int = 300
     """The same for a node that has fallen silent."""
+    local_storage: bool = False
+    """Whether there is a class for volumes on nodes' disks, and somebody who makes them."""
     ring_size: int = 2_000
     """Past events a watch can start from, per kind; a relist covers more."""
     watcher_backlog: int = 5_000

@@ -27,6 +27,8 @@ class NodeOptions:
     node_ip: str
     data_dir: Path
     """The agent's own folder, `<data>/agent`."""
+    storage_dir: Path | None = None
+    """Where volumes of the class local-path lie; None: this node has none."""
     cluster_id: str
     pause_image: str
     cluster_dns: str = "10.43.0.10"

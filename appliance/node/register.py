@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from appliance import __version__
+from appliance.api import localpath
 from appliance.api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from appliance.api.kinds.coordination.lease import LEASE, Lease, LeaseSpec
 from appliance.api.kinds.core.node import (
@@ -61,6 +62,11 @@ def node_labels(options: NodeOptions, facts: HostFacts) -> dict[str, str]:
     }
 
 
+def node_notes(options: NodeOptions) -> dict[str, str]:
+    """Annotations of the Node: where the provisioner of volumes may have folders."""
+    return {} if options.storage_dir is None else {localpath.STORAGE: str(options.storage_dir)}
+
+
 def fresh_node(options: NodeOptions, facts: HostFacts) -> Node:
     """The Node as it is registered: name, labels and taints; the status follows."""
     return Node(
@@ -69,7 +75,7 @@ def fresh_node(options: NodeOptions, facts: HostFacts) -> Node:
         metadata=ObjectMeta(
             name=options.node_name,
             labels=node_labels(options, facts),
-            annotations={"node.alpha.kubernetes.io/ttl": "0"},
+            annotations={"node.alpha.kubernetes.io/ttl": "0", **node_notes(options)},
         ),
         spec=NodeSpec(taints=[parse_taint(text) for text in options.taints]),
     )
@@ -273,12 +279,11 @@ class Registrar:
         return await self._client.create(NODE, fresh)
 
     async def _label(self, seen: Node) -> None:
-        """Labels that we are responsible for."""
-        wanted = node_labels(self._options, self._facts)
-        labels = seen.metadata.labels
-        missing = {k: v for k, v in wanted.items() if labels.get(k) != v}
-        if missing:
-            body = {"metadata": {"labels": missing}}
+        """Labels and annotations that we are responsible for."""
+        labels = _other(node_labels(self._options, self._facts), seen.metadata.labels)
+        notes = _other(node_notes(self._options), seen.metadata.annotations)
+        if labels or notes:
+            body = {"metadata": {"labels": labels, "annotations": notes}}
             await self._client.patch(NODE, self._options.node_name, body)
 
     async def _renew(self) -> None:
@@ -324,3 +329,7 @@ class Registrar:
                 apiVersion=NODE.api_version, kind=NODE.kind, name=meta.name, uid=meta.uid
             )
         ]
+
+
+def _other(wanted: Mapping[str, str], seen: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in wanted.items() if seen.get(name) != value}

@@ -15,6 +15,7 @@ from appliance.control.access.steps.priorities import Priorities
 from appliance.control.access.steps.quotas import Charging, Quotas
 from appliance.control.access.steps.runtimeclasses import RuntimeClasses
 from appliance.control.access.steps.serviceaccounts import ServiceAccounts
+from appliance.control.access.steps.storageclasses import ClaimGrowth, DefaultStorageClass
 from appliance.control.access.steps.storageuse import StorageInUse
 from appliance.control.access.webhooks.caller import HttpsCaller
 from appliance.control.access.webhooks.steps import MutatingWebhooks, ValidatingWebhooks
@@ -37,7 +38,9 @@ def default_chain(
         DefaultTolerations(not_ready_s=options.not_ready_s, unreachable_s=options.unreachable_s),
         RuntimeClasses(lookup),
         LimitRanges(lookup),
+        DefaultStorageClass(lookup),
         StorageInUse(),
+        ClaimGrowth(lookup),
         MutatingWebhooks(lookup, ask, rng),
         LimitRanges(lookup),  # again: webhooks may have gone beyond
         PodSecurity(lookup),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.api import localpath
 from appliance.api.kind import Kind
 from appliance.api.kinds.core.event import EVENT
 from appliance.api.kinds.table import KINDS
@@ -17,6 +18,7 @@ from appliance.client.informer import Informers
 from appliance.control.controllers.accounts import Accounts
 from appliance.control.controllers.apiservice import ApiService, Ensure
 from appliance.control.controllers.certificates import Certificates, SignRequest
+from appliance.control.controllers.claimbinder import ClaimBinder
 from appliance.control.controllers.clusterroles import ClusterRoles
 from appliance.control.controllers.cronjobs import CronJobs
 from appliance.control.controllers.daemonsets import DaemonSets
@@ -27,6 +29,7 @@ from appliance.control.controllers.evictions import Evictions
 from appliance.control.controllers.garbage import GarbageCollector
 from appliance.control.controllers.jobs import Jobs
 from appliance.control.controllers.loadbalancers import LoadBalancers
+from appliance.control.controllers.localpath import Provisioner, Releaser
 from appliance.control.controllers.mirroring import EndpointMirroring
 from appliance.control.controllers.namespace import NamespaceController
 from appliance.control.controllers.nodeipam import NodeIpam
@@ -38,6 +41,7 @@ from appliance.control.controllers.replicasets import ReplicaSets
 from appliance.control.controllers.replication import Replication
 from appliance.control.controllers.statefulsets import StatefulSets
 from appliance.control.controllers.tokensecrets import Sign, TokenSecrets
+from appliance.control.controllers.volumephases import VolumePhases
 from appliance.kit.clock import Clock
 
 WORKERS = 4
@@ -56,6 +60,8 @@ class ControllerOptions:
     sign_request: SignRequest | None = None
     """Makes client certificates; without it none are signed."""
     kinds: Sequence[Kind[Any]] = KINDS
+    local_storage: bool = True
+    """Whether folders of nodes are made into volumes."""
     host_ports: Collection[int] = ()
     """Ports of the nodes that no balancer may take."""
     ensure_api_service: Ensure | None = None
@@ -118,9 +124,27 @@ def build(
         NodeLife(client, informers, clock=clock, recorder=nodes),
         Evictions(client, informers, clock=clock, recorder=evictions),
         PodCollector(client, informers, clock=clock),
+        *_storage(client, informers, recorder, local=options.local_storage),
         ClaimProtection(client, informers),
         VolumeProtection(client, informers),
     ]
+
+
+def _storage(
+    client: Client, informers: Informers, recorder: EventRecorder, *, local: bool
+) -> list[Controller]:
+    """Volumes for claims."""
+    binder = recorder.named("persistentvolume-controller")
+    maker = recorder.named(localpath.PROVISIONER)
+    made: list[Controller] = [
+        ClaimBinder(client, informers, recorder=binder),
+        VolumePhases(client, informers, recorder=binder),
+        # Also where none are made any more: those that there are want to go.
+        Releaser(client, informers, recorder=maker),
+    ]
+    if local:
+        made.append(Provisioner(client, informers, recorder=maker))
+    return made
 
 
 def runners(controllers: Sequence[Controller], clock: Clock) -> list[Runner]:

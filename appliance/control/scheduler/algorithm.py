@@ -187,6 +187,10 @@ def totals(
 
 def explain(nodes: int, refusals: Iterable[Refusal]) -> str:
     """`0/3 nodes are available: 1 Insufficient cpu, 2 Too many pods.`"""
+    refusals = list(refusals)
+    general = next((refusal for refusal in refusals if refusal.is_general), None)
+    if general is not None:
+        return f"0/{nodes} nodes are available: {general.reasons[0]}."
     counts = Counter(reason for refusal in refusals for reason in refusal.reasons)
     listed = ", ".join(sorted(f"{count} {reason}" for reason, count in counts.items()))
     return f"0/{nodes} nodes are available: {listed}."

@@ -27,6 +27,8 @@ class Refusal:
     reasons: tuple[str, ...]
     is_final: bool = False
     """Whether no pod that leaves the node could change it."""
+    is_general: bool = False
+    """Whether it is about the pod, whichever the node: said once, without a count."""
 
 
 Check = Callable[[NodeView], Refusal | None]

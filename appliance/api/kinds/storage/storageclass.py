@@ -1,5 +1,6 @@
 """StorageClass: a kind of storage that claims can ask for."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from appliance.api import faults, names
@@ -45,6 +46,12 @@ def is_default(obj: StorageClass) -> bool:
     """Whether claims that name no class get this one."""
     found = obj.metadata.annotations
     return "true" in (found.get(DEFAULT_ANNOTATION), found.get(OLD_DEFAULT_ANNOTATION))
+
+
+def default_class(classes: Iterable[StorageClass]) -> StorageClass | None:
+    """The newest of the default classes, if there is any; of equals the first by name."""
+    found = sorted(filter(is_default, classes), key=lambda c: c.metadata.name)
+    return max(found, key=lambda c: c.metadata.creationTimestamp or "", default=None)
 
 
 def _cells(obj: StorageClass, now: float) -> list[Any]:
