@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from appliance.api.jointoken import ca_hash
+from appliance.assembly.names import start_dns
 from appliance.assembly.nodeclient import open_client
 from appliance.assembly.place import Place, find_place
 from appliance.client.events import EventRecorder
@@ -41,14 +42,10 @@ from appliance.node.runtimes.detect import open_runtime
 from appliance.proxy.backends.base import Backend
 from appliance.proxy.backends.nftables import NftablesBackend
 from appliance.proxy.backends.userspace import UserspaceBackend
-from appliance.proxy.dns.forward import Upstream, host_name_servers
-from appliance.proxy.dns.responder import Responder
-from appliance.proxy.dns.server import DnsServer
+from appliance.proxy.dns.counts import Counts
 from appliance.proxy.loop import ProxyLoop, ProxyOptions
 
 log = structlog.get_logger(__name__)
-
-DNS_PORT = 53
 
 
 @asynccontextmanager
@@ -70,8 +67,12 @@ async def worker(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         recorder = EventRecorder(client, component="kubelet", clock=clock, host=place.node_name)
         _ = tasks.forever("events", recorder.run)
         informers = Informers(client, clock)
+        counts = Counts()
         if "proxy" not in config.disable:
-            backend = await _start_proxy(config, place, informers, tasks, pod_cidr=pod_cidr)
+            listen = await start_dns(
+                config, informers, tasks, address=gateway_of(pod_cidr), counts=counts
+            )
+            backend = _start_proxy(config, place, informers, tasks, dns_listen=listen)
             if isinstance(backend, UserspaceBackend):
                 stack.push_async_callback(backend.clean_up)  # relays end with this process
         if "network-policy" not in config.disable:
@@ -93,6 +94,7 @@ async def worker(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             options=replace(options, pod_cidr=pod_cidr),
             clock=clock,
             recorder=recorder,
+            metrics=counts.text,
         )
         informers.start(tasks)
         _ = tasks.spawn("agent", agent.run())
@@ -163,26 +165,20 @@ def _peers(config: Config, place: Place, informers: Informers, *, pod_cidr: str)
     )
 
 
-async def _start_proxy(
-    config: Config, place: Place, informers: Informers, tasks: Tasks, *, pod_cidr: str
+def _start_proxy(
+    config: Config,
+    place: Place,
+    informers: Informers,
+    tasks: Tasks,
+    *,
+    dns_listen: tuple[str, int] | None,
 ) -> Backend:
     clock = SystemClock()
-    responder: Responder | None = None
-    listen: tuple[str, int] | None = None
-    if "dns" not in config.disable:
-        gateway = gateway_of(pod_cidr)
-        upstream = Upstream(host_name_servers(), own=config.dns_address, clock=clock, tasks=tasks)
-        responder = Responder(config.cluster_domain, upstream)
-        await DnsServer(responder, host=gateway, port=DNS_PORT, tasks=tasks).start()
-        listen = (gateway, DNS_PORT)
     options = ProxyOptions(
-        node_name=place.node_name,
-        cluster_domain=config.cluster_domain,
-        cluster_dns=config.dns_address,
-        dns_listen=listen,
+        node_name=place.node_name, cluster_dns=config.dns_address, dns_listen=dns_listen
     )
     backend = open_backend(config, place, tasks)
-    loop = ProxyLoop(informers, backend, options=options, clock=clock, responder=responder)
+    loop = ProxyLoop(informers, backend, options=options, clock=clock)
     _ = tasks.spawn("proxy", loop.run())
     return backend
 

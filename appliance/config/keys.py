@@ -66,6 +66,18 @@ KEYS: tuple[Key, ...] = (
         help="Domain under which services have names.",
     ),
     Key(
+        name="dns-upstream",
+        kind="list",
+        default=(),
+        help="Servers that cluster DNS asks for other names (default: the host's resolv.conf).",
+    ),
+    Key(
+        name="dns-stub",
+        kind="list",
+        default=(),
+        help="Domains with servers of their own: corp.example=192.0.2.1+192.0.2.2.",
+    ),
+    Key(
         name="tls-san",
         kind="list",
         default=(),

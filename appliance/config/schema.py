@@ -10,6 +10,7 @@ from appliance.config.datastore import EtcdUrls, parse_endpoint
 from appliance.config.prefixquota import prefix_quotas
 from appliance.config.problems import Problem
 from appliance.config.urls import listen_urls
+from appliance.proxy.dns.servers import parse_server, parse_stub
 
 _CHOOSE = -1
 _UPSTREAM_S = 300
@@ -38,6 +39,8 @@ class Config:
     service_cidr: str = "10.43.0.0/16"
     cluster_dns: str = ""
     cluster_domain: str = "cluster.local"
+    dns_upstream: tuple[str, ...] = ()
+    dns_stub: tuple[str, ...] = ()
     tls_san: tuple[str, ...] = ()
     write_kubeconfig: str = ""
     write_kubeconfig_mode: str = "0600"
@@ -152,15 +155,25 @@ class Config:
         return _UPSTREAM_S if self.disable_controller_manager else _UNREACHABLE_S
 
     def _dns_faults(self) -> list[Problem]:
+        found = []
+        for key, texts, read in (
+            ("dns-upstream", self.dns_upstream, parse_server),
+            ("dns-stub", self.dns_stub, parse_stub),
+        ):
+            for text in texts:
+                try:
+                    _ = read(text)
+                except ValueError as wrong:
+                    found.append(self._problem(key, text, str(wrong)))
         services = _network(self.service_cidr)
         if services is None or not self.cluster_dns:
-            return []
+            return found
         if not _is_address(self.cluster_dns) or (
             ipaddress.ip_address(self.cluster_dns) not in services
         ):
             remedy = f"must be an address in service-cidr {self.service_cidr}"
-            return [self._problem("cluster-dns", self.cluster_dns, remedy)]
-        return []
+            found.append(self._problem("cluster-dns", self.cluster_dns, remedy))
+        return found
 
     def _url_faults(self) -> list[Problem]:
         found: list[Problem] = []

@@ -5,7 +5,7 @@ pods, links and folders stay, and the next agent adopts them. Start order: engin
 last wish from disk, then everything else side by side; nothing waits for the API.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -40,7 +40,7 @@ from appliance.node.serve.app import build_app
 from appliance.node.serve.inspection import add_inspection
 from appliance.node.serve.manifests import add_manifests
 from appliance.node.serve.server import NodeServer
-from appliance.node.serve.usage import add_usage
+from appliance.node.serve.usage import add_metrics, add_usage
 from appliance.node.sources.api import ApiSource
 from appliance.node.sources.base import SOURCE, Source
 from appliance.node.sources.complaints import Complaints
@@ -68,8 +68,10 @@ class Agent:
         options: NodeOptions,
         clock: Clock,
         recorder: Recorder,
+        metrics: Callable[[], bytes] = bytes,
     ) -> None:
         self._client = client
+        self._metrics = metrics
         self._runtime = runtime
         self._network = network
         self._options = options
@@ -214,6 +216,7 @@ class Agent:
             data_dir=self._options.data_dir,
         )
         add_usage(app, meter, workers, self._clock, node_name=name)
+        add_metrics(app, self._metrics)
         server = NodeServer(app, options)
         await server.start()
         log.info("node API listens", host=options.host, port=server.port)

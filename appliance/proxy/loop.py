@@ -1,4 +1,4 @@
-"""Watches services and slices, and keeps the back end and the DNS zone in step.
+"""Watches services and slices, and keeps the back end in step (names: `dns/keeper.py`).
 
 Many changes fold into one run: while a table is applied, further changes only mark that another
 run is due. Nothing happens without a change.
@@ -17,8 +17,6 @@ from appliance.kit.clock import Clock
 from appliance.kit.coalesce import Coalesce
 from appliance.proxy.backends.base import Backend, BackendFault
 from appliance.proxy.compile import compile_table
-from appliance.proxy.dns.responder import Responder
-from appliance.proxy.dns.zone import build
 from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
 
 log = structlog.get_logger(__name__)
@@ -32,7 +30,6 @@ class ProxyOptions:
     """What the proxy of one node must know; `dns_listen` is where our responder listens."""
 
     node_name: str
-    cluster_domain: str = "cluster.local"
     cluster_dns: str = ""
     dns_listen: tuple[str, int] | None = None
 
@@ -47,12 +44,10 @@ class ProxyLoop:
         *,
         options: ProxyOptions,
         clock: Clock,
-        responder: Responder | None = None,
     ) -> None:
         self._services = informers.of(SERVICE)
         self._slices = informers.of(ENDPOINT_SLICE)
         self._backend = backend
-        self._responder = responder
         self._options = options
         self._clock = clock
         self._backoff = Backoff(base_s=0.2, maximum_s=30.0)
@@ -92,8 +87,6 @@ class ProxyLoop:
 
     async def _apply(self) -> None:
         services, slices = self._services.cache.list(), self._slices.cache.list()
-        if self._responder is not None:
-            self._responder.set_zone(build(services, slices, self._options.cluster_domain))
         table = compile_table(services, slices, node_name=self._options.node_name)
         await self._backend.apply(with_dns(table, self._options))
         log.debug("services applied", ports=len(table.ports))

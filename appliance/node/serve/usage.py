@@ -2,6 +2,7 @@
 
     GET /stats/summary                                    node, pods, containers, as JSON
     GET /metrics/resource                                 the same for metrics servers
+    GET /metrics                                          what this process counts (Prometheus)
     GET /stats/                                           the node, in the words of 2014
     GET /stats/<pod>/<container>                          a container of a pod of `default`
     GET /stats/<namespace>/<pod>/<uid>/<container>        a container
@@ -11,6 +12,7 @@ The words of 2014 are cAdvisor's; one sample is given, however many are asked fo
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -24,6 +26,14 @@ from appliance.node.runtimes import marks
 from appliance.node.stats.cgroups import PROC, Usage
 from appliance.node.stats.meter import Meter, Metered, Traffic, traffic_of
 from appliance.node.stats.report import resource_metrics, summary
+
+
+def add_metrics(app: FastAPI, metrics: Callable[[], bytes]) -> None:
+    """What `metrics` gives, as Prometheus reads it."""
+
+    @app.get("/metrics")
+    async def counted() -> Response:
+        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def add_usage(

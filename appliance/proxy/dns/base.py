@@ -1,6 +1,7 @@
-"""Questions and answers as values, and the `Handler` protocol of the chain that answers.
+"""Questions and answers as values, and the `Resolver` that knows the names that are not ours.
 
-A handler answers or passes on (None): cluster names first, then the cache, then upstream.
+Cluster names are answered from `zone.py`; all others are handed on as whole packets, so that what
+a client asked for (its flags, its EDNS) reaches the server that answers.
 """
 
 from dataclasses import dataclass
@@ -19,11 +20,12 @@ class RType(IntEnum):
     TXT = 16
     AAAA = 28
     SRV = 33
+    OPT = 41
     ANY = 255
 
 
 class RCode(IntEnum):
-    """Result codes (RFC 1035, 4.1.1)."""
+    """Result codes (RFC 1035, 4.1.1; BADVERS is one of EDNS, RFC 6891)."""
 
     NOERROR = 0
     FORMERR = 1
@@ -31,6 +33,7 @@ class RCode(IntEnum):
     NXDOMAIN = 3
     NOTIMP = 4
     REFUSED = 5
+    BADVERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,20 @@ class Answer:
     records: tuple[Record, ...] = ()
     extra: tuple[Record, ...] = ()
     authority_zone: str = ""
+    follow: str = ""
+    """The records end in an alias to this name, which is not ours: its records belong here, too,
+    for stub resolvers (musl's) don't ask again themselves."""
+    whole: bool = True
+    """Made of the asked name's own records alone; others' may change without it."""
 
 
 class Resolver(Protocol):
-    """Somebody who can answer a whole packet that is not ours, or None when nobody can."""
+    """Somebody who can answer a whole packet that is not ours."""
 
-    async def resolve(self, packet: bytes, *, tcp: bool) -> bytes | None:
-        """Give the answer's bytes with the id of `packet`."""
+    def at_hand(self, packet: bytes, *, tcp: bool) -> bytes | None:
+        """The answer's bytes with the id of `packet`, if they are known already."""
+        ...
+
+    async def resolve(self, packet: bytes, question: Question, *, tcp: bool) -> bytes | None:
+        """The same after asking; None when nobody can answer."""
         ...
