@@ -14,12 +14,11 @@ import structlog
 
 from appliance.api.jointoken import ca_hash
 from appliance.assembly.names import start_dns
-from appliance.assembly.nodeclient import open_client
+from appliance.assembly.nodeclient import node_tls, open_client
 from appliance.assembly.place import Place, find_place
 from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.config.schema import Config
-from appliance.control.credentials import Credentials
 from appliance.kit.clock import SystemClock
 from appliance.kit.nftables import nft_usable
 from appliance.kit.tasks import Tasks
@@ -110,7 +109,7 @@ def open_network(config: Config, place: Place) -> BridgeNetwork:
 
 def node_options(config: Config, place: Place) -> NodeOptions:
     """What the agent must know, but for its pod range."""
-    tls = Credentials(config.data).agent_tls
+    tls = node_tls(config)
     labels = dict(pair.partition("=")[::2] for pair in config.node_label)
     return NodeOptions(
         node_name=place.node_name,
@@ -151,7 +150,7 @@ def _host_names(place: Place) -> tuple[str, ...]:
 
 
 def _peers(config: Config, place: Place, informers: Informers, *, pod_cidr: str) -> PeerRoutes:
-    ca_pem = (Credentials(config.data).agent_tls / "server-ca.crt").read_bytes()
+    ca_pem = (node_tls(config) / "server-ca.crt").read_bytes()
     data_dir = config.data / "agent"
     return PeerRoutes(
         informers,

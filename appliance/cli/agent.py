@@ -1,12 +1,12 @@
 """appliance agent: the node agent, proxy and DNS of one host; `appliance server` starts it too."""
 
+import importlib
 from typing import Any
 
 import click
 
 from appliance.assembly.run import run
 from appliance.assembly.worker import worker
-from appliance.cli.join import joined
 from appliance.cli.options import config_from, configured
 
 
@@ -24,5 +24,6 @@ def command(with_parent: bool, **flags: Any) -> None:
     """
     config = config_from("agent", flags)
     if config.server and not with_parent:
-        config = joined(config)
+        # what joining needs weighs 10 MB: an agent that belongs to a server does without
+        config = importlib.import_module("appliance.cli.join").joined(config)
     raise SystemExit(run(config, worker, with_parent=with_parent))

@@ -1,4 +1,4 @@
-"""The node's HTTPS API as a FastAPI application.
+"""The node's HTTPS API as an ASGI application.
 
     GET /healthz                                    ok
     GET /pods                                       the pods that this node runs, with status
@@ -13,8 +13,8 @@ Called by the API server only, for `kubectl logs` and its like; who may call is 
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from appliance.api.kinds.core.pod.kind import Pod
@@ -27,18 +27,19 @@ from appliance.node.pods.workers import Workers
 from appliance.node.runtimes.base import LogOptions, NotThere, Runtime
 from appliance.node.serve.endpoints import Command, PortForward
 from appliance.node.serve.places import find_pod
+from appliance.node.serve.routes import Routes
 
 
-def build_app(workers: Workers, runtime: Runtime, clock: Clock) -> FastAPI:
+def build_app(workers: Workers, runtime: Runtime, clock: Clock) -> Routes:
     """All routes."""
-    app = FastAPI(title="node", docs_url=None, redoc_url=None, openapi_url=None)
+    app = Routes()
 
     @app.get("/healthz")
-    async def healthz() -> PlainTextResponse:
+    async def healthz(_request: Request) -> PlainTextResponse:
         return PlainTextResponse("ok")
 
     @app.get("/pods")
-    async def pods() -> Response:
+    async def pods(_request: Request) -> Response:
         items = [_shown(worker) for worker in workers.by_uid.values()]
         body = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
         return Response(jsonio.dumps(body), media_type="application/json")

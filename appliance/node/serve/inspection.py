@@ -10,12 +10,13 @@
 The name of a static pod is the manifest's, followed by the node's name.
 """
 
+import asyncio
 import html
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
 from appliance.api.kinds.core.pod.status import ContainerStatus, PodStatus
 from appliance.kit import jsonio
@@ -24,6 +25,7 @@ from appliance.node.pods.logs import LogFault
 from appliance.node.pods.workers import Workers
 from appliance.node.runtimes.base import Runtime, RuntimeFault
 from appliance.node.serve.places import find_pod, running_id
+from appliance.node.serve.routes import Routes
 
 VAR_LOG = Path("/var/log")
 RUN_S = 120.0
@@ -31,7 +33,7 @@ RUN_S = 120.0
 
 
 def add_inspection(
-    app: FastAPI, workers: Workers, runtime: Runtime, *, node_name: str, logs: Path = VAR_LOG
+    app: Routes, workers: Workers, runtime: Runtime, *, node_name: str, logs: Path = VAR_LOG
 ) -> None:
     """All these routes."""
     _add_pods(app, workers, node_name)
@@ -39,7 +41,7 @@ def add_inspection(
     _add_logs(app, logs)
 
 
-def _add_pods(app: FastAPI, workers: Workers, node_name: str) -> None:
+def _add_pods(app: Routes, workers: Workers, node_name: str) -> None:
     @app.get("/podInfo")
     @app.get("/api/v1beta1/podInfo")
     async def info(request: Request) -> Response:
@@ -55,7 +57,7 @@ def _add_pods(app: FastAPI, workers: Workers, node_name: str) -> None:
         return _json(pod_info(worker.memory.last))
 
     @app.get("/boundPods")
-    async def bound() -> Response:
+    async def bound(_request: Request) -> Response:
         items = [
             {
                 "id": w.pod.metadata.name,
@@ -71,7 +73,7 @@ def _add_pods(app: FastAPI, workers: Workers, node_name: str) -> None:
 
     @app.get("/runningpods")
     @app.get("/runningpods/")
-    async def running() -> Response:
+    async def running(_request: Request) -> Response:
         items = [
             {"metadata": {f: getattr(w.pod.metadata, f) for f in ("name", "namespace", "uid")},
              "spec": {"containers": [c for c in w.pod.spec.containers if c.name in alive]}}
@@ -81,9 +83,9 @@ def _add_pods(app: FastAPI, workers: Workers, node_name: str) -> None:
         return _json({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
 
 
-def _add_run(app: FastAPI, workers: Workers, runtime: Runtime) -> None:
-    @app.api_route("/run/{namespace}/{pod}/{container}", methods=["GET", "POST"])
-    @app.api_route("/run/{namespace}/{pod}/{uid}/{container}", methods=["GET", "POST"])
+def _add_run(app: Routes, workers: Workers, runtime: Runtime) -> None:
+    @app.on("/run/{namespace}/{pod}/{container}", ("GET", "POST"))
+    @app.on("/run/{namespace}/{pod}/{uid}/{container}", ("GET", "POST"))
     async def run(request: Request) -> Response:
         path = request.path_params
         words = request.query_params.get("cmd", "").split()
@@ -105,19 +107,23 @@ def _add_run(app: FastAPI, workers: Workers, runtime: Runtime) -> None:
         )
 
 
-def _add_logs(app: FastAPI, logs: Path) -> None:
+def _add_logs(app: Routes, logs: Path) -> None:
     @app.get("/logs/{path:path}")
-    def log_file(path: str) -> Response:
-        root = logs.resolve()
-        wanted = (root / path).resolve()
-        # A link that leads out of the folder would show any file of the host.
-        if not wanted.is_relative_to(root) or not wanted.exists():
-            return PlainTextResponse("404 page not found\n", status_code=404)
-        if wanted.is_file():
-            return FileResponse(wanted, media_type="text/plain")
-        names = sorted(f"{p.name}/" if p.is_dir() else p.name for p in wanted.iterdir())
-        links = (f'<a href="{html.escape(n)}">{html.escape(n)}</a>\n' for n in names)
-        return HTMLResponse(f"<pre>\n{''.join(links)}</pre>\n")
+    async def log_file(request: Request) -> Response:
+        return await asyncio.to_thread(_log_file, logs, request.path_params["path"])
+
+
+def _log_file(logs: Path, path: str) -> Response:
+    root = logs.resolve()
+    wanted = (root / path).resolve()
+    # A link that leads out of the folder would show any file of the host.
+    if not wanted.is_relative_to(root) or not wanted.exists():
+        return PlainTextResponse("404 page not found\n", status_code=404)
+    if wanted.is_file():
+        return FileResponse(wanted, media_type="text/plain")
+    names = sorted(f"{p.name}/" if p.is_dir() else p.name for p in wanted.iterdir())
+    links = (f'<a href="{html.escape(n)}">{html.escape(n)}</a>\n' for n in names)
+    return HTMLResponse(f"<pre>\n{''.join(links)}</pre>\n")
 
 
 def pod_info(status: PodStatus) -> dict[str, Any]:

@@ -8,21 +8,22 @@ Each replaces what was posted before. The answer names the pods; a body that is 
 """
 
 import structlog
-from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse, Response
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 from appliance.kit import jsonio
+from appliance.node.serve.routes import Routes
 from appliance.node.sources.manifest import SIZE_MAX, ManifestFault
 from appliance.node.sources.push import PushSource
 
 log = structlog.get_logger(__name__)
 
 
-def add_manifests(app: FastAPI, pushed: PushSource) -> None:
+def add_manifests(app: Routes, pushed: PushSource) -> None:
     """The two routes."""
 
-    @app.post("/container")
-    @app.post("/containers")
+    @app.on("/container", ("POST",))
+    @app.on("/containers", ("POST",))
     async def take(request: Request) -> Response:
         body = b""
         async for part in request.stream():

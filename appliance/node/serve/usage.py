@@ -15,34 +15,33 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse, Response
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 from appliance.kit import jsonio
 from appliance.kit.clock import Clock, rfc3339
 from appliance.node.pods.workers import Workers
 from appliance.node.resources import memory_total
 from appliance.node.runtimes import marks
+from appliance.node.serve.routes import Routes
 from appliance.node.stats.cgroups import PROC, Usage
 from appliance.node.stats.meter import Meter, Metered, Traffic, traffic_of
 from appliance.node.stats.report import resource_metrics, summary
 
 
-def add_metrics(app: FastAPI, metrics: Callable[[], bytes]) -> None:
+def add_metrics(app: Routes, metrics: Callable[[], bytes]) -> None:
     """What `metrics` gives, as Prometheus reads it."""
 
     @app.get("/metrics")
-    async def counted() -> Response:
+    async def counted(_request: Request) -> Response:
         return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def add_usage(
-    app: FastAPI, meter: Meter, workers: Workers, clock: Clock, *, node_name: str
-) -> None:
+def add_usage(app: Routes, meter: Meter, workers: Workers, clock: Clock, *, node_name: str) -> None:
     """All these routes."""
 
     @app.get("/stats/summary")
-    async def whole() -> Response:
+    async def whole(_request: Request) -> Response:
         await meter.settled()
         found = await meter.containers()
         body = summary(
@@ -55,13 +54,13 @@ def add_usage(
         return _json(body)
 
     @app.get("/metrics/resource")
-    async def resource() -> PlainTextResponse:
+    async def resource(_request: Request) -> PlainTextResponse:
         found = await meter.containers()
         return PlainTextResponse(resource_metrics(meter.node(), found, clock.wall()))
 
     @app.get("/stats")
     @app.get("/stats/")
-    async def machine() -> Response:
+    async def machine(_request: Request) -> Response:
         return _json(old_stats("/", meter.node().usage, clock.wall()))
 
     @app.get("/stats/{pod}/{container}")
@@ -84,7 +83,7 @@ def add_usage(
 
     @app.get("/spec")
     @app.get("/spec/")
-    async def spec() -> Response:
+    async def spec(_request: Request) -> Response:
         return _json(
             {
                 "num_cores": os.cpu_count() or 1,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from appliance.node.runtimes.base import ExecResult
 from appliance.node.serve.app import build_app
@@ -26,7 +25,7 @@ async def pages(stage: Stage, pushed: PushSource | None = None) -> AsyncIterator
     async with stage.workers() as workers:
         workers.wish([pod()])
         await stage.settle()
-        app: FastAPI = build_app(workers, stage.runtime, stage.clock)
+        app = build_app(workers, stage.runtime, stage.clock)
         logs = stage.data_dir / "log"
         add_inspection(app, workers, stage.runtime, node_name="n1", logs=logs)
         meter = Meter(stage.runtime, stage.clock, cluster_id="c1", data_dir=stage.data_dir)
