@@ -5,6 +5,7 @@ belongs to a server, until that server is gone. Stopping leaves pods running.
 """
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -12,11 +13,10 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import structlog
-import uvloop
 
 from appliance.config.schema import Config
 from appliance.host.notify import notify
-from appliance.kit import collector
+from appliance.kit import collector, heap
 from appliance.kit import log as logs
 from appliance.kit.tasks import Tasks
 
@@ -31,14 +31,23 @@ def run(config: Config, role: Role, *, with_parent: bool = False, use_uvloop: bo
     uvloop serves HTTP faster; it can't open netlink sockets, which the node needs.
     """
     logs.configure(config.log_format, config.log_level)
+    if config.role == "agent":
+        heap.keep_small()
     collector.relax()
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop if use_uvloop else None) as runner:
+        with asyncio.Runner(loop_factory=_uvloop() if use_uvloop else None) as runner:
             runner.run(_until_stopped(config, role, with_parent=with_parent))
     except Exception as error:
         log.critical("stopped by an error", why=str(error), exc_info=config.log_level == "debug")
         return 1
     return 0
+
+
+def _uvloop() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Loaded by those alone who use it."""
+    factory: Callable[[], asyncio.AbstractEventLoop]
+    factory = importlib.import_module("uvloop").new_event_loop
+    return factory
 
 
 async def _until_stopped(config: Config, role: Role, *, with_parent: bool) -> None:

@@ -14,6 +14,7 @@ from appliance.api.kinds.core.pod.status import PodStatus
 from appliance.api.kinds.core.service import SERVICE
 from appliance.client.base import Client
 from appliance.client.informer import Informers
+from appliance.kit import heap
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock, rfc3339
 from appliance.kit.tasks import Tasks
@@ -308,6 +309,7 @@ class Agent:
         while True:
             await self._clock.sleep(self._options.relist_s)
             workers.refresh_all()
+            heap.trim()
 
 
 def _source_of(pod: Pod) -> str:
