@@ -21,6 +21,7 @@ from appliance.assembly.place import Place, find_place
 from appliance.assembly.rescued import tell_rescues
 from appliance.assembly.store import etcd_face
 from appliance.assembly.upkeep.doors import NODE_LEASES
+from appliance.assembly.upkeep.pgviews import make_views
 from appliance.client.base import Client
 from appliance.client.kubeconfig import Access, write_kubeconfig
 from appliance.config.schema import Config
@@ -150,6 +151,7 @@ async def _store(
     store = await open_store(config, _store_options(config, quotas), clock)
     stack.push_async_callback(store.close)
     await quotas.start(store, tasks)
+    await make_views(config)
     return store, quotas
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from appliance.assembly.upkeep import past
-from appliance.cli.options import config_from, configured
+from appliance.cli.options import DATASTORE, config_from, configured
 from appliance.cli.output import output_option, show
 from appliance.cli.upkeep import SPAN, faults_told
 from appliance.store.upkeep.span import Span
@@ -24,7 +24,7 @@ _COLUMNS = {
 @click.argument("what", type=SPAN)
 @click.option("--values", is_flag=True, help="With json or yaml: each version's content, too.")
 @output_option
-@configured("server", "data-dir")
+@configured("server", "data-dir", *DATASTORE)
 @faults_told
 def command(what: Span, values: bool, output: str, **flags: Any) -> None:
     """List all changes of WHAT that are kept: KIND/NAMESPACE/NAME, less of it, or a key."""

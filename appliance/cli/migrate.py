@@ -6,17 +6,15 @@ from typing import Any
 import click
 
 from appliance.assembly.migrate import migrate
-from appliance.cli.options import config_from, configured
+from appliance.cli.options import DATASTORE, config_from, configured
 from appliance.cli.upkeep import faults_told
 from appliance.kit.clock import SystemClock
-
-_DATASTORE = ("endpoint", "cafile", "certfile", "keyfile")
 
 
 @click.command(
     epilog="Example:  appliance migrate --datastore-endpoint postgresql+psycopg://appliance@db/k8s"
 )
-@configured("server", "data-dir", *(f"datastore-{name}" for name in _DATASTORE))
+@configured("server", "data-dir", *DATASTORE)
 @faults_told
 def command(**flags: Any) -> None:
     """Copy the state of a stopped server into an empty PostgreSQL database.

@@ -16,6 +16,8 @@ from appliance.config.storekeys import STORE
 
 USAGE = 2
 FAILED = 1
+DATASTORE = tuple(f"datastore-{name}" for name in ("endpoint", "cafile", "certfile", "keyfile"))
+"""Keys of verbs that go to the store themselves."""
 
 Command = Callable[..., Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from appliance.assembly.upkeep import past
-from appliance.cli.options import config_from, configured
+from appliance.cli.options import DATASTORE, config_from, configured
 from appliance.cli.output import output_option
 from appliance.cli.upkeep import (
     SPAN,
@@ -25,7 +25,7 @@ from appliance.store.upkeep.span import Span
 @when_options
 @dry_run_option
 @output_option
-@configured("server", "data-dir", "etcd-listen-client-urls")
+@configured("server", "data-dir", *DATASTORE, "etcd-listen-client-urls")
 @faults_told
 def command(
     *, what: Span, to_revision: int | None, to_time: str, dry_run: bool, output: str, **flags: Any

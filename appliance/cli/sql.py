@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from appliance.assembly.upkeep import past
-from appliance.cli.options import config_from, configured
+from appliance.cli.options import DATASTORE, config_from, configured
 from appliance.cli.output import output_option, show_plain, table
 from appliance.cli.upkeep import faults_told
 
@@ -15,7 +15,7 @@ _EXAMPLE = "Example:  appliance sql \"SELECT namespace, name FROM pods WHERE nod
 @click.command(epilog=_EXAMPLE)
 @click.argument("question")
 @output_option
-@configured("server", "data-dir")
+@configured("server", "data-dir", *DATASTORE)
 @faults_told
 def command(question: str, output: str, **flags: Any) -> None:
     """Answer a QUESTION in SQL; it can't change anything.

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from appliance.assembly.upkeep import past
-from appliance.cli.options import config_from, configured
+from appliance.cli.options import DATASTORE, config_from, configured
 from appliance.cli.output import output_option
 from appliance.cli.upkeep import SPAN, dry_run_option, faults_told, show_outcome
 from appliance.kit.clock import SystemClock
@@ -17,7 +17,7 @@ from appliance.store.upkeep.span import Span
 @click.argument("what", type=SPAN)
 @dry_run_option
 @output_option
-@configured("server", "data-dir", "etcd-listen-client-urls")
+@configured("server", "data-dir", *DATASTORE, "etcd-listen-client-urls")
 @faults_told
 def command(what: Span, dry_run: bool, output: str, **flags: Any) -> None:
     """Bring back WHAT was deleted, as it was last: KIND/NAMESPACE/NAME, less of it, or a key.

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from appliance.assembly.upkeep import past
-from appliance.cli.options import config_from, configured
+from appliance.cli.options import DATASTORE, config_from, configured
 from appliance.cli.output import output_option, show
 from appliance.cli.upkeep import SPAN, faults_told
 from appliance.store.base import FROM_KEY
@@ -25,7 +25,7 @@ _COLUMNS = {
 @click.argument("what", type=SPAN, required=False)
 @click.option("--depth", default=2, type=click.IntRange(1), help="Parts of a prefix.  [default: 2]")
 @output_option
-@configured("server", "data-dir")
+@configured("server", "data-dir", *DATASTORE)
 @faults_told
 def command(what: Span | None, depth: int, output: str, **flags: Any) -> None:
     """Sum up keys and bytes by prefix, the largest first; without WHAT, of all keys."""

@@ -58,6 +58,9 @@ class StoreOptions:
     retain_bytes: int = 64 << 20
     """How much of it may stay, the newest; what is older goes early."""
 
+    caretaker: bool = True
+    """Look after what compaction leaves; False for a short visit beside servers that do."""
+
     compact_step: int = 200
     """Keys looked at, or rows deleted, between two yields of a compaction."""
 

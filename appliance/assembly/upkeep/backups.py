@@ -20,8 +20,8 @@ from appliance.assembly.upkeep.doors import UpkeepFault, archive_of, store_file
 from appliance.assembly.upkeep.past import When, revision_of
 from appliance.config.schema import Config
 from appliance.kit.clock import Clock, rfc3339
-from appliance.store.upkeep.archive import Archive
-from appliance.store.upkeep.copies import copy_database, make_startable
+from appliance.store.upkeep.archive import FileArchive
+from appliance.store.upkeep.copies import make_startable
 from appliance.store.upkeep.etcdsnapshot import import_snapshot, is_snapshot
 from appliance.store.upkeep.timetravel import NotPossible
 
@@ -46,7 +46,7 @@ def backup(config: Config, clock: Clock, target: Path) -> Done:
     partial = target.with_name(target.name + ".part")
     with archive_of(config) as archive, tempfile.TemporaryDirectory(dir=target.parent) as room:
         copy = Path(room) / "state.db"
-        revision = copy_database(archive, copy)
+        revision = archive.copy_into(copy)
         facts = {"version": __version__, "made": rfc3339(clock.wall()), "revision": revision}
         partial.touch(mode=0o600)
         with tarfile.open(partial, "w:gz", compresslevel=1) as tar:
@@ -89,7 +89,7 @@ def restore(config: Config, clock: Clock, source: Path, *, to: When | None) -> D
 
 
 def _asked(database: Path, to: When | None) -> int:
-    archive = Archive(database)
+    archive = FileArchive(database)
     try:
         revision = revision_of(archive, to) if to else archive.newest()
         if not archive.floor <= revision <= archive.newest():

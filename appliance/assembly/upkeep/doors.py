@@ -7,9 +7,11 @@ that lies beside the file: another cluster may answer at the same address.
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from appliance.config.datastore import SqliteFile, parse_endpoint
+from appliance.assembly.datastore import open_store, postgres_conninfo
+from appliance.config.datastore import PostgresUrl, SqliteFile, parse_endpoint
 from appliance.config.schema import Config
 from appliance.config.urls import listen_urls
 from appliance.kit.clock import Clock
@@ -19,12 +21,18 @@ from appliance.store.options import StoreOptions
 from appliance.store.remote.endpoints import Endpoint, EtcdAddress
 from appliance.store.remote.store import EtcdStore
 from appliance.store.sql.store import SqlStore
-from appliance.store.upkeep.archive import Archive
+from appliance.store.upkeep.archive import Archive, FileArchive
 
 NODE_LEASES = b"/registry/leases/kube-node-lease/"
 """Heartbeats live in memory only: an idle cluster writes nothing to disk."""
 
-_OFFLINE = StoreOptions(keep_history_s=0, max_txn_ops=1_000_000, max_request_bytes=1 << 30)
+_VISIT = StoreOptions(
+    keep_history_s=0, max_txn_ops=1_000_000, max_request_bytes=1 << 30, caretaker=False
+)
+_ETCD = (
+    "an etcd keeps neither times nor authors, and nothing that was compacted: use `etcdctl get"
+    " --rev`, `etcdctl snapshot save` and `restore` (docs/datastores.md)"
+)
 
 
 class UpkeepFault(Exception):
@@ -40,33 +48,58 @@ def store_file(config: Config) -> Path:
     endpoint = parse_endpoint(config.datastore_endpoint)
     if not isinstance(endpoint, SqliteFile):
         raise UpkeepFault(
-            "this server keeps its state in a database of its own: use that database's tools"
-            " (docs/datastores.md)"
+            "only a file can be filled: leave out --datastore-endpoint, then `appliance migrate`"
+            " it into PostgreSQL, or `etcdctl snapshot save` it for an etcd (docs/datastores.md)"
         )
     return endpoint.path or config.data / "server" / "db" / "state.db"
 
 
 @contextmanager
 def archive_of(config: Config) -> Iterator[Archive]:
-    """Read the file of a cluster that may be running."""
-    archive = Archive(store_file(config))
+    """Read the store of a cluster that may be running.
+
+    Raises:
+        UpkeepFault: a real etcd has it, which keeps no such things.
+    """
+    archive = _archive(config)
     try:
         yield archive
     finally:
         archive.close()
 
 
+def _archive(config: Config) -> Archive:
+    match parse_endpoint(config.datastore_endpoint):
+        case SqliteFile():
+            return FileArchive(store_file(config))
+        case PostgresUrl(url):
+            info = postgres_conninfo(config, url)
+            from appliance.store.upkeep.pgarchive import PostgresArchive  # noqa: PLC0415 - an extra
+
+            return PostgresArchive(info)
+        case _:
+            raise UpkeepFault(_ETCD)
+
+
 @asynccontextmanager
 async def writable(config: Config, clock: Clock) -> AsyncIterator[Store]:
-    """The file itself if nobody has it, else the server that has.
+    """The file itself if nobody has it, else the server that has; a database beside its servers.
 
     Raises:
-        UpkeepFault: that server cannot be reached.
+        UpkeepFault: that server cannot be reached, or a real etcd has the store.
     """
-    try:
-        store: Store = await SqlStore.open(store_file(config), _OFFLINE, clock)
-    except InUse:
-        store = await _of_server(config, clock)
+    endpoint = parse_endpoint(config.datastore_endpoint)
+    store: Store
+    if isinstance(endpoint, SqliteFile):
+        try:
+            options = replace(_VISIT, retain_s=config.history_retention)  # as the server keeps it
+            store = await SqlStore.open(store_file(config), options, clock)
+        except InUse:
+            store = await _of_server(config, clock)
+    elif isinstance(endpoint, PostgresUrl):
+        store = await open_store(config, _VISIT, clock)
+    else:
+        raise UpkeepFault(_ETCD)
     try:
         yield store
     finally:

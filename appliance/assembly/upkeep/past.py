@@ -1,10 +1,12 @@
 """Look into the past of a cluster's store, and bring it back: the work of the verbs."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from appliance.assembly.upkeep.doors import NODE_LEASES, archive_of, writable
-from appliance.assembly.upkeep.views import statements
+from appliance.assembly.upkeep.pgviews import pg_views
+from appliance.assembly.upkeep.views import sqlite_views
 from appliance.config.schema import Config
 from appliance.kit import jsonio
 from appliance.kit.clock import Clock, rfc3339
@@ -14,6 +16,12 @@ from appliance.store.upkeep.archive import Archive, Change
 from appliance.store.upkeep.span import Span
 from appliance.store.upkeep.timetravel import NotPossible, Outcome
 from appliance.store.upkeep.usage import Usage, usage
+
+VIEWS: Mapping[str, Callable[[], tuple[str, ...]]] = {
+    "sqlite": sqlite_views,
+    "postgresql": pg_views,
+}
+"""What makes the tables that questions are about, by the database's language."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +85,7 @@ def used(config: Config, span: Span, *, depth: int) -> list[Usage]:
 def ask(config: Config, text: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Answer a question in SQL over the current objects."""
     with archive_of(config) as archive:
-        return archive.ask(text, tuple(statements()))
+        return archive.ask(text, VIEWS[archive.dialect]())
 
 
 async def undelete(config: Config, clock: Clock, span: Span, *, dry_run: bool) -> Outcome:

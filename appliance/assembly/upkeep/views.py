@@ -4,7 +4,6 @@ Every kind is a table named by its plural, with the same first columns; some hav
 people ask for. What is no JSON (a secret that is encrypted) is NULL but for its name.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from appliance.api.kind import Kind
@@ -36,13 +35,24 @@ _MORE = {
 }
 
 
-def statements() -> Iterator[str]:
-    """What makes the tables."""
-    yield """CREATE TEMP TABLE objects AS SELECT key, revision,
+def sqlite_views() -> tuple[str, ...]:
+    """What makes the tables in SQLite."""
+    return (_OBJECTS, *map(_view, kinds()))
+
+
+def kinds() -> list[Kind[Any]]:
+    """Kinds by their plurals; of two with the same one the first."""
+    return list({kind.plural: kind for kind in reversed(KINDS)}.values())
+
+
+_OBJECTS = """CREATE TEMP TABLE objects AS SELECT key, revision,
         CASE WHEN json_valid(CAST(value AS TEXT)) THEN CAST(value AS TEXT) END AS object
         FROM main.current_keys WHERE key >= '/registry/' AND key < '/registry0'"""
-    for kind in {kind.plural: kind for kind in reversed(KINDS)}.values():
-        yield _view(kind)
+
+
+def fields_of(kind: Kind[Any]) -> dict[str, str]:
+    """Columns by name: where in the object each is."""
+    return {**_COMMON, **_MORE.get(kind.plural, {})}
 
 
 def _view(kind: Kind[Any]) -> str:
@@ -52,9 +62,8 @@ def _view(kind: Kind[Any]) -> str:
     if kind.namespaced:
         name = f"substr({rest}, instr({rest}, '/') + 1)"
         namespace = f"substr({rest}, 1, instr({rest}, '/') - 1)"
-    fields = {**_COMMON, **_MORE.get(kind.plural, {})}
     columns = "".join(
-        f", json_extract(object, '{path}') AS {column}" for column, path in fields.items()
+        f", json_extract(object, '{path}') AS {column}" for column, path in fields_of(kind).items()
     )
     return (
         f"CREATE TEMP VIEW {kind.plural} AS SELECT {namespace} AS namespace, {name} AS name"  # noqa: S608

@@ -1,19 +1,22 @@
-"""Read a store's file from beside, while its owner writes: history, past states, what takes room.
+"""Read a store from beside, while its owner writes: history, past states, what takes room.
 
-SQLite lets readers in at any time; each question is answered from one moment. Reads whole tables
-where it must (a few hundred thousand rows a second), so it is for people and not for loops.
-Opened by `assembly.upkeep`.
+`Archive` is what a file (here) and PostgreSQL (`pgarchive.py`) have in common. Each question is
+answered from one moment. Reads whole tables where it must (a few hundred thousand rows a second),
+so it is for people and not for loops. Opened by `assembly.upkeep`.
 """
 
+import contextlib
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Select, create_engine, func, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
+from typing_extensions import override
 
 from appliance.store.errors import Unusable
 from appliance.store.sql import tables
@@ -42,35 +45,21 @@ class Change:
         return self.row >> SUB_SHIFT
 
 
-class Archive:
-    """A store's file, read only; close it."""
+Answer = tuple[list[str], list[tuple[Any, ...]]]
+"""Names of columns, and rows."""
 
-    def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise Unusable(f"{path}: there is no store; name its data directory")
-        # Not `mode=ro`: without its owner a reader must make the shared index of the log itself.
-        self._engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-        self._path = path
-        try:
-            self._connection: Connection = self._engine.connect()
-            self._connection.exec_driver_sql("PRAGMA query_only = 1")
-            owner = self._connection.exec_driver_sql("PRAGMA application_id").scalar_one()
-            ours = owner == APPLICATION_ID
-            facts = self.driver.execute(tables.SELECT_FACTS) if ours else ()
-            self._facts: dict[str, int] = dict(facts)
-        except DBAPIError as error:
-            self._engine.dispose()
-            raise Unusable(f"{path}: it cannot be read ({error.orig})") from error
-        if owner != APPLICATION_ID:
-            self.close()
-            raise Unusable(f"{path} is no store of ours")
 
-    @property
-    def driver(self) -> sqlite3.Connection:
-        """The driver's connection, for questions in SQL."""
-        connection: Any = self._connection.connection.driver_connection
-        assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - for the type
-        return connection
+class Archive(ABC):
+    """A store's history, read only; close it."""
+
+    dialect: ClassVar[str]
+    """Of questions in SQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        c = tables.fact.c
+        facts = connection.execute(select(c.name, c.value))
+        self._facts: dict[str, int] = {name: value for name, value in facts}  # noqa: C416
 
     @property
     def floor(self) -> int:
@@ -80,14 +69,14 @@ class Archive:
 
     def notes(self, book: str) -> dict[str, bytes]:
         """The store's notes of a book (`store.notes`)."""
-        try:
-            return dict(self.driver.execute(tables.SELECT_NOTES, (book,)).fetchall())
-        except sqlite3.OperationalError:
-            return {}  # of a release that kept none
+        c = tables.note.c
+        asked = select(c.name, c.value).where(c.book == book)
+        return {name: bytes(value) for name, value in self._connection.execute(asked)}
 
     def newest(self) -> int:
         """The newest revision with a row."""
-        return int(self.driver.execute(tables.SELECT_NEWEST).fetchone()[0] or 0)
+        newest = select(func.max(history.c.id))
+        return int(self._connection.execute(newest).scalar_one() or 0) >> SUB_SHIFT
 
     def at(self, wall_ms: int) -> int:
         """The newest revision that had been made at a time; 0 if there was none."""
@@ -130,12 +119,63 @@ class Archive:
         found = select(history.c.value).where(history.c.id == row)
         return bytes(self._connection.execute(found).scalar_one())
 
-    def ask(self, text: str, views: Sequence[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Answer a question in SQL: names of columns, and rows.
+    @abstractmethod
+    def ask(self, text: str, views: Sequence[str]) -> Answer:
+        """Answer a question in SQL, which may be about `views`; it can't change anything.
 
         Raises:
-            Unusable: SQLite does not take it; the text says why.
+            Unusable: the database does not take it; the text says why.
         """
+
+    @abstractmethod
+    def copy_into(self, target: Path) -> int:
+        """Copy all that has been committed into a new file; gives its newest revision."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class FileArchive(Archive):
+    """A store's file. SQLite lets readers in at any time."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise Unusable(f"{path}: there is no store; name its data directory")
+        # Not `mode=ro`: without its owner a reader must make the shared index of the log itself.
+        self._engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+        try:
+            connection = self._engine.connect()
+            connection.exec_driver_sql("PRAGMA query_only = 1")
+            owner = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+            if owner == APPLICATION_ID:
+                super().__init__(connection)
+        except DBAPIError as error:
+            self._engine.dispose()
+            raise Unusable(f"{path}: it cannot be read ({error.orig})") from error
+        if owner != APPLICATION_ID:
+            connection.close()
+            self._engine.dispose()
+            raise Unusable(f"{path} is no store of ours")
+
+    @property
+    def driver(self) -> sqlite3.Connection:
+        """The driver's connection, for questions in SQL."""
+        connection: Any = self._connection.connection.driver_connection
+        assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - for the type
+        return connection
+
+    @override
+    def notes(self, book: str) -> dict[str, bytes]:
+        try:
+            return super().notes(book)
+        except OperationalError:
+            return {}  # of a release that kept none
+
+    @override
+    def ask(self, text: str, views: Sequence[str]) -> Answer:
         connection = self.driver
         try:
             connection.execute("PRAGMA query_only = 0")  # views of our own, kept in memory
@@ -148,8 +188,18 @@ class Archive:
             raise Unusable(f"the question cannot be answered: {error}") from error
         return [column[0] for column in cursor.description or ()], rows
 
+    @override
+    def copy_into(self, target: Path) -> int:
+        # One read transaction: writers go on meanwhile, and are not in it.
+        with contextlib.closing(sqlite3.connect(target)) as copy:
+            target.chmod(0o600)
+            self.driver.backup(copy)
+            copy.execute("PRAGMA journal_mode = WAL")
+            newest = copy.execute(tables.SELECT_NEWEST).fetchone()[0]
+        return int(newest or 0)
+
+    @override
     def close(self) -> None:
-        """Let go of the file."""
         self._connection.close()
         self._engine.dispose()
 

@@ -1,4 +1,4 @@
-"""Copies of a store's file: made while it is in use, and made fit to be started from.
+"""Copies of a store's file (`Archive.copy_into` makes them), made fit to be started from.
 
 A store that starts from a copy goes back in time, and its clients must notice: what they have
 seen since is no longer true. So a restored file begins `BUMP` revisions above all that were ever
@@ -14,23 +14,9 @@ from pathlib import Path
 
 from appliance.store.sql import tables
 from appliance.store.sql.tables import SUB_SHIFT
-from appliance.store.upkeep.archive import Archive
 
 BUMP = 1_000_000_000
 """More than a store writes between a backup and the disaster; etcd's documentation has it, too."""
-
-
-def copy_database(archive: Archive, target: Path) -> int:
-    """Copy what has been committed into a new file; returns its newest revision.
-
-    One read transaction: writers go on meanwhile, and are not in it.
-    """
-    with contextlib.closing(sqlite3.connect(target)) as copy:
-        target.chmod(0o600)
-        archive.driver.backup(copy)
-        copy.execute("PRAGMA journal_mode = WAL")
-        newest = copy.execute(tables.SELECT_NEWEST).fetchone()[0]
-    return int(newest or 0)
 
 
 def make_startable(path: Path, *, to: int, now_ms: int) -> None:

@@ -194,7 +194,20 @@ def test_names_of_nothing(named: str) -> None:
 
 def test_a_file_is_not_read_where_a_database_is_in_use(tmp_path: Path) -> None:
     config = Config(role="server", data_dir=str(tmp_path), datastore_endpoint="postgres://h/db")
-    with pytest.raises(UpkeepFault, match="database's tools"):
+    with pytest.raises(UpkeepFault, match="only a file can be filled"):
         store_file(config)
     config = Config(role="server", datastore_endpoint=f"sqlite://{tmp_path}/other.db")
     assert store_file(config) == tmp_path / "other.db"
+
+
+async def test_a_change_without_a_server_leaves_what_is_kept(cluster: Cluster) -> None:
+    async with cluster.running() as store:
+        before = await fill(store)
+        await store.compact(await store.head())
+        await store.compacted()
+    await cluster.run("undelete", "cm")
+    await cluster.run("rewind", "cm", "--to-revision", str(before))
+    async with cluster.running() as store:
+        kv = await ops.get(store, KEY + b"kept")
+        assert kv is not None
+        assert json.loads(kv.value)["data"] == {"a": "1"}

@@ -44,12 +44,22 @@ SELECT_HEAD = """SELECT coalesce((SELECT max(id) FROM history), 0),
     (SELECT value FROM fact WHERE name = 'lease_epoch')"""
 SELECT_FACT = "SELECT value FROM fact WHERE name = %s"
 SELECT_ROWS = """SELECT id, key, value, create_revision, version, lease, deleted
-    FROM history WHERE id > %s ORDER BY id"""
+    FROM history WHERE id > %s
+    AND NOT EXISTS (SELECT 1 FROM superseded WHERE superseded.id = history.id) ORDER BY id"""
 INSERT_ROWS = """INSERT INTO history
     (id, key, create_revision, version, lease, deleted, wall_ms, author, value)
     SELECT * FROM unnest(%b::bigint[], %b::bytea[], %b::bigint[], %b::bigint[], %b::bigint[],
     %b::integer[], %b::bigint[], %b::text[], %b::bytea[])"""
 DELETE_ROWS = "DELETE FROM history WHERE id = ANY(%b::bigint[])"
+SUPERSEDE_ROWS = f"""INSERT INTO superseded (id, by_revision, wall_ms, size_bytes)
+    SELECT id, %s, {_NOW_MS}, length(key) + length(value) + {tables.ROW_BYTES}
+    FROM history WHERE id = ANY(%b::bigint[]) ON CONFLICT DO NOTHING"""  # noqa: S608 - constants
+SELECT_RETIRED = f"""SELECT by_revision, ({_NOW_MS} - max(wall_ms)) / 1000.0::float8,
+    sum(size_bytes)::bigint FROM superseded
+    GROUP BY by_revision ORDER BY by_revision"""  # noqa: S608 - constants
+DELETE_RETIRED = """WITH gone AS (DELETE FROM superseded WHERE id IN
+    (SELECT id FROM superseded WHERE by_revision = %s LIMIT %s) RETURNING id)
+    DELETE FROM history WHERE id IN (SELECT id FROM gone)"""
 NOTIFY = f"SELECT pg_notify('{CHANNEL}', '')"
 SET_FACT = """INSERT INTO fact (name, value) VALUES (%s, %s)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value"""

@@ -51,6 +51,7 @@ from appliance.store.sql.postgres import statements
 from appliance.store.sql.postgres.database import Connection, Link, prepare, refusal
 from appliance.store.sql.postgres.follower import Follower, Head
 from appliance.store.sql.postgres.replica import Committed, Replica
+from appliance.store.sql.postgres.retained import Retained
 from appliance.store.sql.postgres.sweeper import Sweeper
 from appliance.store.sql.postgres.writer import Group, Writer
 
@@ -105,7 +106,7 @@ class PostgresStore:
             self._replica,
             self._readers,
             tasks=self._tasks,
-            step=options.compact_step,
+            options=options,
             clock=clock,
         )
         self._expiry = Expiry(self._leases, self._expire, clock, self._tasks)
@@ -122,10 +123,13 @@ class PostgresStore:
                 await self._follower.catch_up(connection, head)
             found = await connection.execute(statements.SELECT_FACT, (tables.COMPACT_DONE,))
             row = await found.fetchone()
+            if self._options.caretaker:
+                await Retained(self._options).begin(connection)
         except psycopg.Error as error:
             raise refusal(error) from error
         unfinished = head.compact_revision > (row[0] if row else -1)
-        self._sweeper.start(head.compact_revision if unfinished else -1)
+        mine = unfinished and self._options.caretaker
+        self._sweeper.start(head.compact_revision if mine else -1)
         self._follower.moved = self._moved
         self._moved()
         _ = self._tasks.spawn("listen", self._follower.listen(self._listening))

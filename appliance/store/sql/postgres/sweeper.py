@@ -1,8 +1,9 @@
 """What compaction has made unreadable goes: from the memory of every master, and from the table.
 
-Each master forgets when it hears of the mark; the one that set the mark deletes the rows, in short
-statements that take no lock anybody waits for. A second mark tells how far rows are gone: what a
-crash cut off is finished by the next master that starts. PostgreSQL's own vacuum does the rest.
+Each master forgets when it hears of the mark; the one that set the mark deletes the rows, or sets
+them aside for people (`retained.py`), in short statements that take no lock anybody waits for. A
+second mark tells how far rows are gone: what a crash cut off is finished by the next master that
+starts. PostgreSQL's own vacuum does the rest.
 """
 
 import asyncio
@@ -14,26 +15,27 @@ import structlog
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 from appliance.store.errors import StoreError
+from appliance.store.options import StoreOptions
 from appliance.store.sql import tables
 from appliance.store.sql.postgres import statements
 from appliance.store.sql.postgres.database import Link
 from appliance.store.sql.postgres.replica import Replica
+from appliance.store.sql.postgres.retained import Retained
 
 log = structlog.get_logger(__name__)
-
-_ROWS_AT_ONCE = 1_000
 
 
 class Sweeper:
     """One sweep at a time."""
 
     def __init__(
-        self, replica: Replica, link: Link, *, tasks: Tasks, step: int, clock: Clock
+        self, replica: Replica, link: Link, *, tasks: Tasks, options: StoreOptions, clock: Clock
     ) -> None:
         self._replica = replica
         self._link = link
         self._tasks = tasks
-        self._step = step
+        self._step = options.compact_step
+        self._retained = Retained(options)
         self._clock = clock
         self._done = -1
         self._mine = -1
@@ -76,6 +78,6 @@ class Sweeper:
 
     async def _delete(self, rows: list[int], revision: int) -> None:
         connection = await self._link.get()
-        for at in range(0, len(rows), _ROWS_AT_ONCE):
-            await connection.execute(statements.DELETE_ROWS, (rows[at : at + _ROWS_AT_ONCE],))
+        await self._retained.retire(connection, rows, revision)
         await connection.execute(statements.SET_FACT, (tables.COMPACT_DONE, revision))
+        await self._retained.trim(connection)

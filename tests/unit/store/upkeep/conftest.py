@@ -8,7 +8,7 @@ import pytest
 from appliance.kit.clock import FakeClock
 from appliance.store.options import StoreOptions
 from appliance.store.sql.store import SqlStore
-from appliance.store.upkeep.archive import Archive
+from appliance.store.upkeep.archive import Archive, FileArchive
 
 OPTIONS = StoreOptions(keep_history_s=0, retain_s=86_400.0)
 
@@ -38,6 +38,6 @@ async def store(path: Path, clock: FakeClock) -> AsyncIterator[SqlStore]:
 @pytest.fixture
 def archive(store: SqlStore, path: Path) -> Iterator[Archive]:
     del store  # it has made the file
-    archive = Archive(path)
+    archive = FileArchive(path)
     yield archive
     archive.close()

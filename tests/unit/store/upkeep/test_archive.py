@@ -8,7 +8,7 @@ from appliance.kit.clock import FakeClock
 from appliance.store import ops
 from appliance.store.errors import Unusable
 from appliance.store.sql.store import SqlStore
-from appliance.store.upkeep.archive import Archive
+from appliance.store.upkeep.archive import Archive, FileArchive
 from appliance.store.upkeep.usage import usage
 
 
@@ -78,10 +78,10 @@ async def test_questions_in_sql_cannot_write(store: SqlStore, archive: Archive) 
 
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="there is no store"):
-        Archive(tmp_path / "absent.db")
+        FileArchive(tmp_path / "absent.db")
     (tmp_path / "text").write_bytes(b"hello " * 1000)
     with pytest.raises(Unusable, match="cannot be read"):
-        Archive(tmp_path / "text")
+        FileArchive(tmp_path / "text")
     (tmp_path / "empty").write_bytes(b"")
     with pytest.raises(Unusable, match="no store of ours"):
-        Archive(tmp_path / "empty")
+        FileArchive(tmp_path / "empty")

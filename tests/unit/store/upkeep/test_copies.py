@@ -11,7 +11,7 @@ from appliance.store.errors import Compacted
 from appliance.store.options import StoreOptions
 from appliance.store.sql.store import SqlStore
 from appliance.store.upkeep.archive import Archive
-from appliance.store.upkeep.copies import BUMP, copy_database, make_startable
+from appliance.store.upkeep.copies import BUMP, make_startable
 
 
 async def test_a_restored_store_is_of_that_moment_and_its_clients_notice(
@@ -28,7 +28,7 @@ async def test_a_restored_store_is_of_that_moment_and_its_clients_notice(
     await store.compact(await store.head())
     await store.compacted()
     copy = tmp_path / "copy.db"
-    assert copy_database(archive, copy) == then + 2
+    assert archive.copy_into(copy) == then + 2
     assert copy.stat().st_mode & 0o777 == 0o600
     await clock.advance(90)
     make_startable(copy, to=then, now_ms=int(clock.wall() * 1000))
