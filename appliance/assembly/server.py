@@ -88,6 +88,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
                 clock=clock,
                 rng=random.SystemRandom(),
                 options=control,
+                find_kind=catalog.by_kind,
             )
         )
         client = LocalClient(registry, User(name="system:apiserver", groups=MASTERS), clock)

@@ -47,7 +47,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def pull_policy_webhook(folder: Path) -> Iterator[Json]:
     """Answer while the block lasts; gives the configuration to create."""
     now = SystemClock().wall()
-    ca = new_ca("suites", now=now)
+    ca = new_ca("suites-ca", now=now)
     pair = issue(ca, Subject(common_name="suites", sans=("127.0.0.1",), server=True), now=now)
     (folder / "hook.crt").write_bytes(pair.cert_pem)
     (folder / "hook.key").write_bytes(pair.key_pem)

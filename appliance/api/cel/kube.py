@@ -121,6 +121,7 @@ def _contains_network(network: Network, other: Any) -> bool:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "jsonpatch.escapeKey": lambda key: key.replace("~", "~0").replace("/", "~1"),
     "quantity": _quantity,
     "isQuantity": _is(_quantity),
     "url": _url,

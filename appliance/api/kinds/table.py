@@ -9,6 +9,12 @@ from appliance.api.kind import Kind
 from appliance.api.kinds.admissionregistration.mutatingwebhookconfiguration import (
     MUTATING_WEBHOOK_CONFIGURATION,
 )
+from appliance.api.kinds.admissionregistration.policies import (
+    MUTATING_ADMISSION_POLICY,
+    MUTATING_ADMISSION_POLICY_BINDING,
+    VALIDATING_ADMISSION_POLICY,
+    VALIDATING_ADMISSION_POLICY_BINDING,
+)
 from appliance.api.kinds.admissionregistration.validatingwebhookconfiguration import (
     VALIDATING_WEBHOOK_CONFIGURATION,
 )
@@ -80,6 +86,10 @@ KINDS: tuple[Kind[Any], ...] = (
     SERVICE_ACCOUNT,
     MUTATING_WEBHOOK_CONFIGURATION,
     VALIDATING_WEBHOOK_CONFIGURATION,
+    VALIDATING_ADMISSION_POLICY,
+    VALIDATING_ADMISSION_POLICY_BINDING,
+    MUTATING_ADMISSION_POLICY,
+    MUTATING_ADMISSION_POLICY_BINDING,
     CUSTOM_RESOURCE_DEFINITION,
     CONTROLLER_REVISION,
     DAEMON_SET,

@@ -3,6 +3,9 @@
 import random
 from collections.abc import Sequence
 
+from appliance.api.kinds.table import by_kind
+from appliance.control.access.policies.bound import FindKind
+from appliance.control.access.policies.steps import MutatingPolicies, ValidatingPolicies
 from appliance.control.access.steps.base import Attempt, Step
 from appliance.control.access.steps.certificates import Certificates
 from appliance.control.access.steps.escalation import Escalation
@@ -23,7 +26,11 @@ from appliance.control.options import DEFAULTS, ControlOptions
 
 
 def default_chain(
-    lookup: Charging, rng: random.Random, *, options: ControlOptions = DEFAULTS
+    lookup: Charging,
+    rng: random.Random,
+    *,
+    options: ControlOptions = DEFAULTS,
+    find_kind: FindKind = by_kind,
 ) -> tuple[Step, ...]:
     """Give the steps of a normal cluster; the order is upstream's."""
     ask = HttpsCaller(lookup)
@@ -41,9 +48,11 @@ def default_chain(
         DefaultStorageClass(lookup),
         StorageInUse(),
         ClaimGrowth(lookup),
+        MutatingPolicies(lookup, find_kind),
         MutatingWebhooks(lookup, ask, rng),
         LimitRanges(lookup),  # again: webhooks may have gone beyond
         PodSecurity(lookup),
+        ValidatingPolicies(lookup, find_kind),
         ValidatingWebhooks(lookup, ask, rng),
         Quotas(lookup),  # the last: what it lets through, it charges
     )

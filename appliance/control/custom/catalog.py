@@ -22,6 +22,7 @@ class Catalog:
         self._built_in = {_key(kind): kind for kind in built_in}
         self._custom: dict[str, tuple[Kind[Any], ...]] = {}
         self._found: dict[_Key, Kind[Any]] = dict(self._built_in)
+        self._named = {(k.api_version, k.kind): k for k in built_in}
         self.custom_groups: frozenset[str] = frozenset()
         """Groups with nothing but users' kinds."""
         self.changes = 0
@@ -36,6 +37,10 @@ class Catalog:
     def find(self, group: str, version: str, plural: str) -> Kind[Any] | None:
         """Find the kind behind a URL's group, version and plural."""
         return self._found.get((group, version, plural))
+
+    def by_kind(self, api_version: str, kind: str) -> Kind[Any] | None:
+        """Find the kind that an object names itself as."""
+        return self._named.get((api_version, kind))
 
     def kinds(self) -> tuple[Kind[Any], ...]:
         """Every kind; one per version."""
@@ -52,6 +57,7 @@ class Catalog:
             self._custom[definition] = found
         # What is built in cannot be taken over.
         self._found = {_key(k): k for k in self.custom()} | self._built_in
+        self._named = {(k.api_version, k.kind): k for k in self._found.values()}
         groups = {kind.group for kind in self.custom()}
         self.custom_groups = frozenset(groups - {group for group, _, _ in self._built_in})
         self.changes += 1

@@ -18,9 +18,11 @@ from appliance.api.kind import Kind, T
 from appliance.api.kinds.autoscaling.scale import Scale
 from appliance.api.kinds.core.pod.kind import POD, Binding
 from appliance.api.kinds.policy.eviction import Eviction
+from appliance.api.kinds.table import by_kind
 from appliance.api.meta import DeleteOptions, KubeObject, ObjectMeta
 from appliance.client.base import PatchType
 from appliance.control.access.admission import default_chain
+from appliance.control.access.policies.bound import FindKind
 from appliance.control.options import DEFAULTS, ControlOptions
 from appliance.control.registry.applying import apply
 from appliance.control.registry.base import Call, KindCounts, Query, Stored, StoredPage
@@ -53,6 +55,7 @@ class StoreRegistry:
         clock: Clock,
         rng: random.Random,
         options: ControlOptions = DEFAULTS,
+        find_kind: FindKind = by_kind,
     ) -> None:
         self._clock = clock
         self._options = options
@@ -65,7 +68,7 @@ class StoreRegistry:
             clock=clock,
             rng=rng,
             options=options,
-            admission=default_chain(self.lookup, rng, options=options),
+            admission=default_chain(self.lookup, rng, options=options, find_kind=find_kind),
             strategies=default_strategies(self._storage, options=options, rng=rng, clock=clock),
         )
 

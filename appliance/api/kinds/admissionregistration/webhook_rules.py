@@ -10,6 +10,10 @@ from typing import Any
 from appliance.api import faults, names
 from appliance.api.errors import Cause
 from appliance.api.kinds import checks
+from appliance.api.kinds.admissionregistration.policy_rules import (
+    CONDITION_VARIABLES,
+    conditions,
+)
 from appliance.api.kinds.admissionregistration.webhook_parts import (
     RuleWithOperations,
     ServiceReference,
@@ -19,7 +23,6 @@ from appliance.api.meta import LabelSelector
 
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 SCOPES = ("*", "Cluster", "Namespaced")
-NO_CONDITIONS = "this server does not evaluate the expression language: use selectors"
 VERSIONS = ("v1",)
 _TIMEOUT_S = 10
 _TIMEOUT_MAX_S = 30
@@ -79,8 +82,7 @@ def _webhook(hook: Any, path: str) -> Iterator[Cause]:
     yield from checks.selector(hook.objectSelector, f"{path}.objectSelector")
     yield from _client(hook.clientConfig, f"{path}.clientConfig")
     yield from _versions(hook.admissionReviewVersions, f"{path}.admissionReviewVersions")
-    if hook.matchConditions:
-        yield faults.forbidden(f"{path}.matchConditions", NO_CONDITIONS)
+    yield from conditions(hook.matchConditions, f"{path}.matchConditions", CONDITION_VARIABLES)
 
 
 def _rule(rule: RuleWithOperations, path: str) -> Iterator[Cause]:

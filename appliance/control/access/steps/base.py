@@ -7,7 +7,7 @@ before validation; they read other objects through `Lookup`, never the store.
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from appliance.api import errors
+from appliance.api import codec, errors
 from appliance.api.errors import ApiError, Cause, Details
 from appliance.api.kind import Kind
 from appliance.control.registry.base import Call
@@ -26,6 +26,17 @@ class Attempt:
     old: Any = None
     subresource: str = ""
     call: Call
+
+    def become(self, plain: dict[str, Any]) -> None:
+        """Change the very object that is about to be written into this one.
+
+        Raises:
+            ApiError: it is no object of the kind.
+        """
+        changed, _ = codec.decode(self.kind.type, plain)
+        self.kind.set_defaults(changed)
+        for name in self.obj.__struct_fields__:
+            setattr(self.obj, name, getattr(changed, name))
 
     def forbid(self, why: str, cause: Cause | None = None) -> ApiError:
         """Make the 403 that a step answers with."""

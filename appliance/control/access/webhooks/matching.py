@@ -19,17 +19,21 @@ def is_asked(hook: Any, attempt: Attempt, namespace: Labels | None) -> bool:
     """Whether a webhook wants to know of a write; `namespace`: labels of the object's, if any."""
     if attempt.kind.kind in CONFIGURATIONS:
         return False
-    if not any(_fits(rule, attempt) for rule in hook.rules):
-        return False
-    spaces = labels.from_label_selector(hook.namespaceSelector)
+    return any(fits(rule, attempt) for rule in hook.rules) and chooses(hook, attempt, namespace)
+
+
+def chooses(match: Any, attempt: Attempt, namespace: Labels | None) -> bool:
+    """Whether selectors of namespaces and of objects fit."""
+    spaces = labels.from_label_selector(match.namespaceSelector)
     if namespace is not None and not spaces.matches(namespace):
         return False
-    chosen = labels.from_label_selector(hook.objectSelector)
+    chosen = labels.from_label_selector(match.objectSelector)
     states = [each for each in (attempt.obj, attempt.old) if each is not None]
     return any(chosen.matches(each.metadata.labels) for each in states)
 
 
-def _fits(rule: RuleWithOperations, attempt: Attempt) -> bool:
+def fits(rule: RuleWithOperations, attempt: Attempt) -> bool:
+    """Whether a rule names the operation and the resource."""
     kind = attempt.kind
     scope = "Namespaced" if kind.namespaced else "Cluster"
     return (

@@ -1,7 +1,7 @@
 """The two steps of admission that ask webhooks: first those that change, then those that check.
 
 Configurations are asked in the order of their names, webhooks in their order. Those that check
-are asked at once. Conditions in the expression language are refused by validation.
+are asked at once.
 Source: apiserver `pkg/admission/plugin/webhook/{mutating,validating}`.
 """
 
@@ -18,11 +18,14 @@ from appliance.api.kind import Kind
 from appliance.api.kinds.admissionregistration.mutatingwebhookconfiguration import (
     MUTATING_WEBHOOK_CONFIGURATION,
 )
+from appliance.api.kinds.admissionregistration.policy_rules import CONDITION_VARIABLES
 from appliance.api.kinds.admissionregistration.validatingwebhookconfiguration import (
     VALIDATING_WEBHOOK_CONFIGURATION,
 )
 from appliance.api.kinds.core.namespace import NAMESPACE
 from appliance.api.patch_json import json_patch
+from appliance.control.access.policies.matching import ConditionFailed, conditions_hold
+from appliance.control.access.policies.variables import of_attempt
 from appliance.control.access.steps.base import Attempt
 from appliance.control.access.webhooks.caller import Ask, CallFailed
 from appliance.control.access.webhooks.matching import is_asked
@@ -53,7 +56,11 @@ class _Webhooks:
         namespace = await self._namespace(attempt)
         ordered = sorted(configurations, key=lambda c: c.metadata.name)
         hooks: Iterator[Any] = (hook for found in ordered for hook in found.webhooks)
-        return [hook for hook in hooks if is_asked(hook, attempt, namespace)]
+        asked = [hook for hook in hooks if is_asked(hook, attempt, namespace)]
+        if not any(hook.matchConditions for hook in asked):
+            return asked
+        values = of_attempt(attempt)
+        return [hook for hook in asked if _has_conditions_met(hook, attempt, values)]
 
     async def _namespace(self, attempt: Attempt) -> Mapping[str, str] | None:
         """Labels of the namespace that selectors look at; a namespace is in itself."""
@@ -93,6 +100,16 @@ class _Webhooks:
         return said
 
 
+def _has_conditions_met(hook: Any, attempt: Attempt, values: dict[str, Any]) -> bool:
+    try:
+        return conditions_hold(hook.matchConditions, CONDITION_VARIABLES, values)
+    except ConditionFailed as failed:
+        if hook.failurePolicy == "Ignore":
+            return False
+        why = f'failed calling webhook "{hook.name}": match condition {failed}'
+        raise attempt.forbid(why) from failed
+
+
 class MutatingWebhooks(_Webhooks):
     """Webhooks that may change what is written, one after the other."""
 
@@ -103,20 +120,12 @@ class MutatingWebhooks(_Webhooks):
             if not said.patch or attempt.obj is None:
                 continue
             try:
-                _change(attempt, said.patch)
+                kind = attempt.kind.kind
+                plain = json_patch({**codec.to_plain(attempt.obj), "kind": kind}, said.patch)
+                attempt.become(plain)
             except errors.ApiError as error:
                 why = f'webhook "{hook.name}" sent a patch that cannot be applied: {error}'
                 raise errors.InternalError(f"Internal error occurred: {why}") from error
-
-
-def _change(attempt: Attempt, patch: Any) -> None:
-    """Carry out a webhook's patch on the very object that is about to be written."""
-    kind, obj = attempt.kind, attempt.obj
-    plain = json_patch({**codec.to_plain(obj), "kind": kind.kind}, patch)
-    changed, _ = codec.decode(kind.type, plain)
-    kind.set_defaults(changed)
-    for name in obj.__struct_fields__:
-        setattr(obj, name, getattr(changed, name))
 
 
 class ValidatingWebhooks(_Webhooks):

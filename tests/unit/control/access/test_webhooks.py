@@ -202,3 +202,31 @@ async def test_a_webhook_is_asked_over_https_and_trusted_by_its_own_ca(tmp_path:
         config.caBundle = other.cert_pem
         with pytest.raises(CallFailed, match="certificate verify failed"):
             await caller(config, {}, 5.0)
+
+
+async def test_a_condition_may_spare_the_webhook() -> None:
+    spared = {"name": "spared", "expression": "object.metadata.name != 'x'"}
+    world = World(allowed=False).add(VALIDATING_WEBHOOK_CONFIGURATION, matchConditions=[spared])
+    await world.run(ValidatingWebhooks)
+    assert world.asked == []
+
+
+@pytest.mark.parametrize("policy", ["Fail", "Ignore"])
+async def test_a_condition_that_fails_follows_the_failure_policy(policy: str) -> None:
+    broken = {"name": "broken", "expression": "object.nothing == 1"}
+    world = World(allowed=True).add(
+        VALIDATING_WEBHOOK_CONFIGURATION, matchConditions=[broken], failurePolicy=policy
+    )
+    if policy == "Ignore":
+        await world.run(ValidatingWebhooks)
+    else:
+        with pytest.raises(Forbidden, match="match condition broken: no such key: nothing"):
+            await world.run(ValidatingWebhooks)
+    assert world.asked == []
+
+
+def test_a_condition_that_is_no_expression_is_refused() -> None:
+    hook = {"name": "a.b.c", "matchConditions": [{"name": "x", "expression": "object."}]}
+    made = msgspec.convert({"webhooks": [hook]}, VALIDATING_WEBHOOK_CONFIGURATION.type)
+    told = {c.field: c.message for c in VALIDATING_WEBHOOK_CONFIGURATION.validate(made)}
+    assert "compilation failed" in told["webhooks[0].matchConditions[0].expression"]

@@ -1,0 +1,1 @@
+"""Admission policies: rules about writes in the expression language, kept as objects."""
