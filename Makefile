@@ -7,7 +7,7 @@ OPERATIONS ?= 100000
 SEED ?= 1
 export RUNTIME DATA_DIR
 
-.PHONY: help setup install dist up down test lint fmt e2e bench bench-store bench-node conformance-store compare-store prove-store golden nix-check image test-image conformance-api
+.PHONY: help setup install dist up down test lint fmt e2e bench bench-store bench-scheduler bench-node conformance-store compare-store prove-store golden nix-check image test-image conformance-api
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -40,6 +40,8 @@ bench-store: setup  ## etcd and our store side by side on one disk (needs etcd; 
 	@$(PY) -m bench.etcd $(BENCH)
 bench-node: setup  ## a pod's price beside the bare engine and Docker Swarm, and an idle agent's (BENCH="--engine podman")
 	@$(PY) -m bench.node $(BENCH)
+bench-scheduler: setup  ## 10,000 pods of mixed kinds on 100, 1,000 and 3,000 nodes (BENCH="--nodes 1000")
+	@$(PY) -m bench.scheduler $(BENCH)
 compare-store: setup  ## 100,000 random operations on our store and a real etcd (OPERATIONS=, SEED=)
 	ETCD_OPERATIONS=$(OPERATIONS) ETCD_SEED=$(SEED) $(VENV)/bin/pytest -s --timeout 0 tests/conform/test_etcd_differential.py
 prove-store: setup  ## 200 kills, 50 power cuts, 20,000 concurrent calls: nothing lost, one order (minutes)

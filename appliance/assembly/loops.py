@@ -4,7 +4,10 @@ import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from appliance.assembly.customkinds import CustomKinds
 from appliance.client.base import Client
@@ -21,6 +24,7 @@ from appliance.control.controllers.tokensecrets import Sign
 from appliance.control.custom.catalog import Catalog
 from appliance.control.http.health import Check
 from appliance.control.scheduler.loop import Scheduler
+from appliance.control.scheduler.settings import Settings, read_settings
 from appliance.control.scheduler.volumebinding import VolumeBinding
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
@@ -154,6 +158,7 @@ def make_loops(
             recorder=recorder,
             rng=random.SystemRandom(),
             extensions=[VolumeBinding(client, loops.informers)],
+            settings=_scheduler_settings(config.scheduler_config),
         )
     if identity:
         for name, work in loops.works().items():
@@ -164,3 +169,12 @@ def make_loops(
             runner = Runner(election, clock=clock, backoff=_ELECT_AGAIN)
             loops.elections.append((election, runner, work))
     return loops
+
+
+def _scheduler_settings(path: str) -> Settings:
+    if not path:
+        return Settings()
+    try:
+        return read_settings(yaml.safe_load(Path(path).read_text()))
+    except (ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: {error}") from error

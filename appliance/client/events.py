@@ -29,8 +29,8 @@ log = structlog.get_logger(__name__)
 NORMAL = "Normal"
 WARNING = "Warning"
 
-QUEUE_MAX = 1000
-BATCH = 16
+QUEUE_MAX = 4000
+BATCH = 64
 """Notes written side by side, so that the store commits them together."""
 FOLD_MAX = 4096
 BURST = 25

@@ -154,6 +154,13 @@ KEYS: tuple[Key, ...] = (
         roles=_SERVER,
     ),
     Key(
+        name="scheduler-config",
+        kind="text",
+        default="",
+        help="File with profiles of the scheduler (KubeSchedulerConfiguration).",
+        roles=_SERVER,
+    ),
+    Key(
         name="disable-controller-manager",
         kind="bool",
         default=False,

@@ -52,6 +52,7 @@ class Config:
     default_local_storage_path: str = ""
     disable_agent: bool = False
     disable_scheduler: bool = False
+    scheduler_config: str = ""
     disable_controller_manager: bool = False
     default_not_ready_toleration_seconds: int = 300
     default_unreachable_toleration_seconds: int = -1

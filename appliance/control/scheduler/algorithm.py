@@ -40,20 +40,20 @@ class Unfit:
     """Names of the filters that refused: what they hint at may help."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """What a node by itself says to all pods of one signature."""
-
-    view: NodeView
-    revision: int
-    rule: str = ""
-    refusal: Refusal | None = None
-
-
-Said = dict[str, _Word]
-"""By node."""
 Checks = Sequence[tuple[str, Check]]
 """Name of the rule and what it asks of a node."""
+
+
+@dataclass(slots=True)
+class _Said:
+    """What nodes by themselves say to pods of one signature."""
+
+    words: dict[str, tuple[NodeView, int, str, Refusal | None]] = field(default_factory=dict)
+    """By node: the view and its revision that were asked, the rule, and its refusal."""
+    passing: list[NodeView] = field(default_factory=list)
+    """Nodes that let such pods pass, in the snapshot's order."""
+    revision: int = -1
+    """Revision of the snapshot's nodes at which `passing` was made."""
 
 
 class Chooser:
@@ -63,22 +63,19 @@ class Chooser:
         self.profile = profile
         self._rng = rng
         self._next = 0
-        self._words: OrderedDict[bytes, Said] = OrderedDict()
+        self._memory: OrderedDict[bytes, _Said] = OrderedDict()
 
     def choose(self, info: PodInfo, snapshot: Snapshot) -> Chosen | Unfit:
         """Find the best node for a pod; of equals any."""
-        order = snapshot.order
-        if not order:
+        if not snapshot.nodes:
             return Unfit(NO_NODES)
-        search = _Search(self.profile, info, snapshot, self._said(info, len(order)))
-        nominated = snapshot.nomination(info.uid)
-        if nominated in snapshot.nodes and search.refusal(snapshot.nodes[nominated]) is None:
-            return Chosen(nominated)  # room was made there
-        fitting = self._fitting(search, order)
+        search = _Search(self.profile, info, snapshot, self._said(info, snapshot))
+        nominated = snapshot.nodes.get(snapshot.nomination(info.uid))
+        if nominated is not None and search.refusal(nominated) is None:
+            return Chosen(nominated.name)  # room was made there
+        fitting = self._fitting(search, len(snapshot.nodes))
         if not fitting:
-            refusals = dict(search.refusals)
-            words = explain(len(order), refusals.values())
-            return Unfit(words, refusals, frozenset(search.rules))
+            return search.unfit()
         if len(fitting) == 1:
             return Chosen(fitting[0].name)
         points = totals(self.profile, info, snapshot, fitting)
@@ -88,40 +85,41 @@ class Chooser:
 
     def why_not(self, info: PodInfo, snapshot: Snapshot, view: NodeView) -> Refusal | None:
         """Why one node won't do; None if it will."""
-        said = self._said(info, len(snapshot.nodes))
-        return _Search(self.profile, info, snapshot, said).refusal(view)
+        return _Search(self.profile, info, snapshot, self._said(info, snapshot)).refusal(view)
 
-    def _fitting(self, search: "_Search", order: Sequence[NodeView]) -> list[NodeView]:
-        total, start = len(order), self._next % len(order)
-        enough = self.profile.enough(total)
+    def _fitting(self, search: "_Search", nodes: int) -> list[NodeView]:
+        passing = search.passing()
+        enough = self.profile.enough(nodes)
+        start = self._next % len(passing) if passing else 0
         fitting: list[NodeView] = []
         looked = 0
-        for view in _around(order, start):
+        for view in _around(passing, start):
             looked += 1
-            if search.refusal(view) is None:
+            if search.objection(view) is None:
                 fitting.append(view)
                 if len(fitting) >= enough:
                     break
-        self._next = (start + looked) % total
+        self._next = start + looked
         return fitting
 
-    def _said(self, info: PodInfo, nodes: int) -> Said:
-        said = self._words.get(info.signature)
-        if said is None or len(said) > 2 * nodes:  # else words of nodes long gone would pile up
-            said = self._words[info.signature] = {}
-            if len(self._words) > SIGNATURES_MAX:
-                self._words.popitem(last=False)
+    def _said(self, info: PodInfo, snapshot: Snapshot) -> _Said:
+        said = self._memory.get(info.signature)
+        # words of nodes long gone would pile up
+        if said is None or len(said.words) > 2 * len(snapshot.nodes):
+            said = self._memory[info.signature] = _Said()
+            if len(self._memory) > SIGNATURES_MAX:
+                self._memory.popitem(last=False)
         else:
-            self._words.move_to_end(info.signature)
+            self._memory.move_to_end(info.signature)
         return said
 
 
 class _Search:
     """One pod against many nodes."""
 
-    def __init__(self, profile: Profile, info: PodInfo, snapshot: Snapshot, said: Said) -> None:
-        self.refusals: dict[str, Refusal] = {}
-        self.rules: set[str] = set()
+    def __init__(self, profile: Profile, info: PodInfo, snapshot: Snapshot, said: _Said) -> None:
+        self._refusals: dict[str, Refusal] = {}
+        self._rules: set[str] = set()
         self._profile = profile
         self._info = info
         self._snapshot = snapshot
@@ -132,11 +130,19 @@ class _Search:
 
     def refusal(self, view: NodeView) -> Refusal | None:
         """What speaks against a node."""
-        word = self._said.get(view.name)
-        if word is None or word.view is not view or word.revision != view.revision:
-            word = self._ask(view)
-        if word.refusal is not None:
-            return self._note(view, word.rule, word.refusal)
+        rule, refusal = self._word(view)
+        return self.objection(view) if refusal is None else self._note(view, rule, refusal)
+
+    def passing(self) -> Sequence[NodeView]:
+        """Nodes that by themselves have nothing against the pod."""
+        said, snapshot = self._said, self._snapshot
+        if said.revision != snapshot.revision:
+            said.passing = [view for view in snapshot.order if self._word(view)[1] is None]
+            said.revision = snapshot.revision
+        return said.passing
+
+    def objection(self, view: NodeView) -> Refusal | None:
+        """What is on a node, or elsewhere, speaks against it."""
         for rule, check in self._dynamic:
             refusal = check(view)
             if refusal is not None:
@@ -145,18 +151,30 @@ class _Search:
             return self._beside(view, rivals)
         return None
 
-    def _ask(self, view: NodeView) -> _Word:
+    def unfit(self) -> Unfit:
+        """No node will do: gather what all of them said."""
+        for view in self._snapshot.order:
+            rule, refusal = self._word(view)
+            if refusal is not None:
+                self._note(view, rule, refusal)
+        words = explain(len(self._snapshot.nodes), self._refusals.values())
+        return Unfit(words, self._refusals, frozenset(self._rules))
+
+    def _word(self, view: NodeView) -> tuple[str, Refusal | None]:
         """What the node by itself says to pods of this signature."""
+        words = self._said.words
+        known = words.get(view.name)
+        if known is not None and known[0] is view and known[1] == view.revision:
+            return known[2:]
         if self._static is None:
             self._static = _prepared(self._profile.static, self._info, self._snapshot)
-        word = _Word(view, view.revision)
         for rule, check in self._static:
             refusal = check(view)
             if refusal is not None:
-                word = _Word(view, view.revision, rule, refusal)
-                break
-        self._said[view.name] = word
-        return word
+                words[view.name] = (view, view.revision, rule, refusal)
+                return rule, refusal
+        words[view.name] = (view, view.revision, "", None)
+        return "", None
 
     def _beside(self, view: NodeView, rivals: Sequence[PodInfo]) -> Refusal | None:
         """It must fit as well when those for whom room is made here have come."""
@@ -168,8 +186,8 @@ class _Search:
         return None
 
     def _note(self, view: NodeView, rule: str, refusal: Refusal) -> Refusal:
-        self.refusals[view.name] = refusal
-        self.rules.add(rule)
+        self._refusals[view.name] = refusal
+        self._rules.add(rule)
         return refusal
 
 

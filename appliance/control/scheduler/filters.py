@@ -71,9 +71,9 @@ def room(info: PodInfo, _snapshot: Snapshot) -> Check:
     wanted = tuple(info.requests.items())
 
     def check(view: NodeView) -> Refusal | None:
-        requested, allocatable = view.requested, view.allocatable
+        free = view.free
         for name, amount in wanted:
-            if requested.get(name, 0) + amount > allocatable.get(name, 0):
+            if amount > free.get(name, 0):
                 return _short(info, view)
         return None
 
@@ -85,7 +85,7 @@ def _short(info: PodInfo, view: NodeView) -> Refusal:
     is_final = False
     for name, amount in info.requests.items():
         total = view.allocatable.get(name, 0)
-        if view.requested.get(name, 0) + amount > total:
+        if amount > view.free.get(name, 0):
             reasons.append("Too many pods" if name == PODS else f"Insufficient {name}")
             is_final = is_final or (amount > total and name != PODS)
     return Refusal(tuple(reasons), is_final)

@@ -23,8 +23,9 @@ from appliance.control.scheduler.base import Change, Filter
 from appliance.control.scheduler.extension import Extension
 from appliance.control.scheduler.podinfo import PodInfo
 from appliance.control.scheduler.preemption import NoPlan, Plan, plan
-from appliance.control.scheduler.profile import NAME, Profile
+from appliance.control.scheduler.profile import NAME
 from appliance.control.scheduler.queue import Entry, Queue
+from appliance.control.scheduler.settings import Settings
 from appliance.control.scheduler.world import World
 from appliance.control.scheduler.writing import Writer
 from appliance.kit.clock import Clock
@@ -32,6 +33,7 @@ from appliance.kit.tasks import Tasks
 
 log = structlog.get_logger(__name__)
 
+DEFAULT = Settings()
 WRITES = 32
 """Bindings and conditions in flight at once; more would not make a group commit cheaper."""
 
@@ -49,15 +51,15 @@ class Scheduler:
         clock: Clock,
         recorder: Recorder,
         rng: random.Random,
-        profiles: Sequence[Profile] = (Profile(),),
+        settings: Settings = DEFAULT,
         extensions: Sequence[Extension] = (),
     ) -> None:
         self._clock = clock
         self._writer = Writer(client, clock=clock, recorder=recorder)
         self._extensions = tuple(extensions)
         more = tuple(rule for extension in extensions for rule in extension.filters)
-        self._choosers = {p.name: Chooser(p.plus(more), rng) for p in profiles}
-        self._queue = Queue(clock)
+        self._choosers = {p.name: Chooser(p.plus(more), rng) for p in settings.profiles}
+        self._queue = Queue(clock, settings.retry)
         self._busy = 0
         self._world = World(informers, tell=self._happened, wanting=self._wanting)
         for extension in extensions:

@@ -20,8 +20,6 @@ from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
 from appliance.kit.workqueue import WorkQueue
 
-RETRY = Backoff(base_s=1.0, maximum_s=10.0)
-
 
 @dataclass(slots=True)
 class Entry:
@@ -38,7 +36,7 @@ class Entry:
 class Queue:
     """Hands out the most important pod that may be tried."""
 
-    def __init__(self, clock: Clock, retry: Backoff = RETRY) -> None:
+    def __init__(self, clock: Clock, retry: Backoff) -> None:
         self._clock = clock
         self._retry = retry
         self._entries: dict[str, Entry] = {}

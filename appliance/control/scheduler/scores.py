@@ -21,7 +21,7 @@ def least_allocated(weights: Mapping[str, int] = EVEN) -> Score:
     """Prefer nodes with much left: spreads the load."""
 
     def rate(info: PodInfo, _snapshot: Snapshot, nodes: Sequence[NodeView]) -> list[float]:
-        return [BEST * (1.0 - _used(info, view, weights)) for view in nodes]
+        return [BEST - BEST * used for used in _used(info, nodes, weights)]
 
     return Score("NodeResourcesFit", rate)
 
@@ -30,7 +30,7 @@ def most_allocated(weights: Mapping[str, int] = EVEN) -> Score:
     """Prefer nodes with little left: packs, so that others can be switched off."""
 
     def rate(info: PodInfo, _snapshot: Snapshot, nodes: Sequence[NodeView]) -> list[float]:
-        return [BEST * _used(info, view, weights) for view in nodes]
+        return [BEST * used for used in _used(info, nodes, weights)]
 
     return Score("NodeResourcesFit", rate)
 
@@ -39,19 +39,18 @@ def by_shape(shape: Sequence[tuple[int, int]], weights: Mapping[str, int] = EVEN
     """Prefer nodes by a curve: points of (percent used, 0 to 10), straight lines between."""
 
     def rate(info: PodInfo, _snapshot: Snapshot, nodes: Sequence[NodeView]) -> list[float]:
-        return [_on_curve(shape, 100.0 * _used(info, view, weights)) for view in nodes]
+        return [_on_curve(shape, 100.0 * used) for used in _used(info, nodes, weights)]
 
     return Score("NodeResourcesFit", rate)
 
 
 def balanced(info: PodInfo, _snapshot: Snapshot, nodes: Sequence[NodeView]) -> list[float]:
     """Prefer nodes whose CPU and memory would be used to the same share."""
-    sums = []
-    for view in nodes:
-        cpu = _share(view.cpu + info.cpu, view.allocatable.get(CPU, 0))
-        memory = _share(view.memory + info.memory, view.allocatable.get(MEMORY, 0))
-        sums.append(BEST * (1.0 - abs(cpu - memory) / 2))
-    return sums
+    cpu, memory, half = info.cpu, info.memory, BEST / 2
+    return [
+        BEST - half * abs((v.cpu + cpu) * v.cpu_scale - (v.memory + memory) * v.memory_scale)
+        for v in nodes
+    ]
 
 
 def liked(info: PodInfo, _snapshot: Snapshot, nodes: Sequence[NodeView]) -> list[float] | None:
@@ -64,49 +63,60 @@ def liked(info: PodInfo, _snapshot: Snapshot, nodes: Sequence[NodeView]) -> list
     return by_most([nodeaffinity.preference(info.pod.spec, view.node) for view in nodes])
 
 
-def untainted(info: PodInfo, _snapshot: Snapshot, nodes: Sequence[NodeView]) -> list[float] | None:
+def untainted(info: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeView]) -> list[float] | None:
     """Avoid PreferNoSchedule taints."""
+    if not snapshot.shunned:
+        return None
     effects, tolerations = (taints.PREFER_NO_SCHEDULE,), info.pod.spec.tolerations
     return by_fewest(
         [
             len(taints.untolerated(view.node.spec.taints, tolerations, effects))
-            if view.node.spec.taints
+            if view.name in snapshot.shunned
             else 0
             for view in nodes
         ]
     )
 
 
-def has_images(info: PodInfo, _snapshot: Snapshot, nodes: Sequence[NodeView]) -> list[float] | None:
-    """Prefer nodes that need not pull much."""
-    there = [
-        sum(view.images.get(image, 0) for image in info.images) if view.images else 0
-        for view in nodes
+def has_images(info: PodInfo, snapshot: Snapshot, nodes: Sequence[NodeView]) -> list[float] | None:
+    """Prefer nodes that need not pull much; an image that few have counts less.
+
+    Else all pods would go to the one node that pulled first.
+    """
+    known = [
+        (snapshot.images[i], len(snapshot.images[i])) for i in info.images if i in snapshot.images
     ]
-    if not any(there):
+    if not known:
         return None
     most = IMAGE_MAX * len(info.images)
     span = most - IMAGE_MIN
-    return [BEST * (min(max(size, IMAGE_MIN), most) - IMAGE_MIN) / span for size in there]
+    total = len(snapshot.nodes)
+    sums = [sum(sizes.get(v.name, 0) * spread for sizes, spread in known) // total for v in nodes]
+    return [BEST * (min(max(size, IMAGE_MIN), most) - IMAGE_MIN) / span for size in sums]
 
 
-def _used(info: PodInfo, view: NodeView, weights: Mapping[str, int]) -> float:
-    """The share of its room that a node would use with this pod, over some resources."""
-    if weights is EVEN:  # the usual case, without a loop: it is asked for each candidate
-        room = view.allocatable
-        cpu = _share(view.cpu + info.cpu, room.get(CPU, 0))
-        return (cpu + _share(view.memory + info.memory, room.get(MEMORY, 0))) / 2
-    total = 0.0
-    for name, weight in weights.items():
-        presumed = {CPU: view.cpu + info.cpu, MEMORY: view.memory + info.memory}.get(name)
-        if presumed is None:
-            presumed = view.requested.get(name, 0) + info.requests.get(name, 0)
-        total += weight * _share(presumed, view.allocatable.get(name, 0))
-    return total / sum(weights.values())
+def _used(info: PodInfo, nodes: Sequence[NodeView], weights: Mapping[str, int]) -> list[float]:
+    """The share of its room that each node would use with this pod, over some resources.
+
+    Over 1 where containers that ask for nothing are taken to use more than there is.
+    """
+    cpu, memory = info.cpu, info.memory
+    if weights == EVEN:  # the usual case, written out: it is worked out for each candidate
+        return [
+            ((v.cpu + cpu) * v.cpu_scale + (v.memory + memory) * v.memory_scale) / 2 for v in nodes
+        ]
+    all_ = sum(weights.values())
+    return [sum(w * _share(info, v, name) for name, w in weights.items()) / all_ for v in nodes]
 
 
-def _share(used: int, room: int) -> float:
-    return used / room if 0 < used < room else float(used > 0)
+def _share(info: PodInfo, view: NodeView, name: str) -> float:
+    if name == CPU:
+        return (view.cpu + info.cpu) * view.cpu_scale
+    if name == MEMORY:
+        return (view.memory + info.memory) * view.memory_scale
+    total = view.allocatable.get(name, 0)
+    used = total - view.free.get(name, 0) + info.requests.get(name, 0)
+    return used / (total or max(used, 1))
 
 
 def _on_curve(shape: Sequence[tuple[int, int]], used: float) -> float:

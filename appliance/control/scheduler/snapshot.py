@@ -5,7 +5,7 @@ that is already there. The loop puts in what its caches hear, and pods at once w
 a node (assumed there until the cache shows it). Filters and scores only read. `trying` takes pods
 out or puts them in for a moment, to ask what would be; it undoes that.
 
-    place(pod) ─► NodeView.requested, ports      per node
+    place(pod) ─► NodeView.free, ports           per node
                ├► Tally.counts[domain]           what pods ask about others, TALLIES_MAX of them
                ├► groups[group][node]            pods that stand in for each other
                └► stances                        what pods that are there ask of those to come
@@ -17,9 +17,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from appliance.api import taints
 from appliance.api.hostports import HostPort
 from appliance.api.kinds.core.node import Node
-from appliance.control.scheduler.podinfo import PODS, Amounts, PodInfo, amounts
+from appliance.control.scheduler.podinfo import CPU, MEMORY, Amounts, PodInfo, amounts
 from appliance.control.scheduler.tallies import Stances, Tally
 from appliance.control.scheduler.terms import Cover, Namespaces
 
@@ -37,26 +38,28 @@ class NodeView:
     __slots__ = (
         "allocatable",
         "cpu",
-        "images",
+        "cpu_scale",
+        "free",
         "labels",
         "memory",
+        "memory_scale",
         "name",
         "node",
         "pods",
         "ports",
-        "requested",
         "revision",
     )
 
     def __init__(self, node: Node) -> None:
         self.revision = 0
-        """Grows whenever labels, taints or images change."""
+        """Grows whenever labels or taints change."""
         self.pods: dict[str, PodInfo] = {}
-        self.requested: dict[str, int] = {}
+        self.free: dict[str, int] = {}
+        """Of each resource what no pod has asked for."""
         self.ports: list[HostPort] = []
         self.cpu = self.memory = 0
-        """Of CPU and memory what is taken to be used when nodes are compared."""
-        self.images: dict[str, int] = {}
+        """Of CPU and memory what is taken to be used when nodes are compared; times the scale it
+        is a share."""
         self.set(node)
 
     def set(self, node: Node) -> None:
@@ -65,14 +68,17 @@ class NodeView:
         self.name = node.metadata.name
         self.labels = node.metadata.labels
         self.allocatable: Amounts = amounts(node.status.allocatable or node.status.capacity)
-        self.images = {name: i.sizeBytes for i in node.status.images for name in i.names or ()}
+        self.free = dict(self.allocatable)
+        for info in self.pods.values():
+            self._take(info, 1)
+        # A node that names no amount has none: anything fills it.
+        self.cpu_scale = 1.0 / (self.allocatable.get(CPU, 0) or 1)
+        self.memory_scale = 1.0 / (self.allocatable.get(MEMORY, 0) or 1)
 
     def add(self, info: PodInfo) -> None:
         """A pod has come."""
         self.pods[info.uid] = info
-        requested = self.requested
-        for name, amount in info.requests.items():
-            requested[name] = requested.get(name, 0) + amount
+        self._take(info, 1)
         self.ports.extend(info.ports)
         self.cpu += info.cpu
         self.memory += info.memory
@@ -80,12 +86,16 @@ class NodeView:
     def remove(self, info: PodInfo) -> None:
         """A pod has left."""
         del self.pods[info.uid]
-        for name, amount in info.requests.items():
-            self.requested[name] -= amount
+        self._take(info, -1)
         for port in info.ports:
             self.ports.remove(port)
         self.cpu -= info.cpu
         self.memory -= info.memory
+
+    def _take(self, info: PodInfo, sign: int) -> None:
+        free = self.free
+        for name, amount in info.requests.items():
+            free[name] = free.get(name, 0) - sign * amount
 
 
 class Snapshot:
@@ -93,6 +103,12 @@ class Snapshot:
 
     def __init__(self) -> None:
         self.nodes: dict[str, NodeView] = {}
+        self.revision = 0
+        """Grows whenever nodes come, go, or change in what they say to pods by themselves."""
+        self.images: dict[str, dict[str, int]] = {}
+        """Image -> node that has it -> size in bytes."""
+        self.shunned: set[str] = set()
+        """Nodes with taints that only repel."""
         self.namespaces: Namespaces = {}
         self.groups: dict[str, Counter[str]] = {}
         """Group of pods -> node -> how many are there."""
@@ -125,9 +141,9 @@ class Snapshot:
         name = node.metadata.name
         view = self.nodes.get(name)
         if view is None:
-            self._order = []
             self.nodes[name] = NodeView(node)
-            self._forget_tallies()
+            self._said_anew(node)
+            self._list_images(None, node)
             for info in self._homeless.pop(name, {}).values():
                 self._placed.pop(info.uid)
                 self.place(info, name)
@@ -136,8 +152,8 @@ class Snapshot:
         view.set(node)
         if before.metadata.labels != node.metadata.labels or before.spec != node.spec:
             self._relabel(view, before)
-        elif before.status.images != node.status.images:
-            view.revision += 1
+        if before.status.images != node.status.images:
+            self._list_images(before, node)
 
     def remove_node(self, name: str) -> None:
         """A node has gone; its pods wait for it to come back, or to be removed."""
@@ -148,8 +164,8 @@ class Snapshot:
         for info in infos:
             self.remove(info.uid)
         del self.nodes[name]
-        self._order = []
-        self._forget_tallies()
+        self._said_anew(None, gone=name)
+        self._list_images(view.node, None)
         for info in infos:
             self.place(info, name)
 
@@ -274,10 +290,32 @@ class Snapshot:
             self._forget_oldest()
         return made
 
-    def _relabel(self, view: NodeView, before: Node) -> None:
-        view.revision += 1
+    def _said_anew(self, node: Node | None, *, gone: str = "") -> None:
+        """Nodes came, went, or changed in labels or taints."""
+        self.revision += 1
         self._order = []
         self._forget_tallies()
+        self.shunned.discard(gone)
+        if node is not None:
+            repels = any(t.effect == taints.PREFER_NO_SCHEDULE for t in node.spec.taints)
+            (self.shunned.add if repels else self.shunned.discard)(node.metadata.name)
+
+    def _list_images(self, before: Node | None, after: Node | None) -> None:
+        for image in before.status.images if before else ():
+            for name in image.names or ():
+                there = self.images.get(name, {})
+                _ = there.pop(before.metadata.name if before else "", None)
+                if not there:
+                    _ = self.images.pop(name, None)
+        for image in after.status.images if after else ():
+            for name in image.names or ():
+                self.images.setdefault(name, {})[after.metadata.name if after else ""] = (
+                    image.sizeBytes
+                )
+
+    def _relabel(self, view: NodeView, before: Node) -> None:
+        view.revision += 1
+        self._said_anew(view.node)
         for info in view.pods.values():
             self.stances.count(info, before.metadata.labels, -1)
             self.stances.count(info, view.labels, 1)
@@ -312,8 +350,3 @@ def _drop(counter: Counter[int] | Counter[str], key: int | str) -> None:
     counts[key] -= 1
     if counts[key] <= 0:
         del counts[key]
-
-
-def free(view: NodeView) -> int:
-    """Pods that a node still takes, by number."""
-    return view.allocatable.get(PODS, 0) - view.requested.get(PODS, 0)
