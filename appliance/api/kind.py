@@ -26,6 +26,10 @@ VERBS = (
 )
 
 
+PROXY_VERBS = ("create", "delete", "get", "patch", "update")
+"""Of sub-resources that pass requests on, whatever their method."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of `kubectl get`; `wide` ones show with -o wide only."""

@@ -37,6 +37,7 @@ from appliance.control.http import auditpolicy
 from appliance.control.http.app import Parts, build_app
 from appliance.control.http.audit import AuditLog
 from appliance.control.http.auditpolicy import read_policy
+from appliance.control.http.forwarding import Forwarder
 from appliance.control.http.health import Check
 from appliance.control.http.server import ApiServer
 from appliance.control.http.streams import NodeConnections
@@ -110,8 +111,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             catalog=catalog,
             identity=identity,
         )
-        nodes = NodeConnections(_node_tls(credentials))
-        stack.push_async_callback(nodes.aclose)
+        nodes, forwarder = _connections(credentials, stack)
         parts = Parts(
             registry=registry,
             catalog=catalog,
@@ -121,6 +121,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             clock=clock,
             checks=(_store_check(store), loops.check()),
             nodes=nodes,
+            forwarder=forwarder,
             unguarded=_door(config, place, credentials, client).routes(),
         )
         # Before anybody can ask: roles decide who may.
@@ -179,6 +180,16 @@ def _control_options(config: Config, place: Place) -> ControlOptions:
 
 def _has_local_storage(config: Config) -> bool:
     return "local-storage" not in config.disable and not config.disable_controller_manager
+
+
+def _connections(
+    credentials: Credentials, stack: AsyncExitStack
+) -> tuple[NodeConnections, Forwarder]:
+    """Connections to nodes, and to whatever requests are passed on to."""
+    nodes, forwarder = NodeConnections(_node_tls(credentials)), Forwarder()
+    stack.push_async_callback(nodes.aclose)
+    stack.push_async_callback(forwarder.aclose)
+    return nodes, forwarder
 
 
 async def _follow_definitions(

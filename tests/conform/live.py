@@ -22,6 +22,7 @@ from appliance.control.access.tokens.accounts import AccountTokens
 from appliance.control.access.tokens.requests import TokenMaker
 from appliance.control.bootstrap import bootstrap
 from appliance.control.http.app import Parts, build_app
+from appliance.control.http.forwarding import Forwarder
 from appliance.control.http.server import ApiServer
 from appliance.control.http.streams import NodeConnections
 from appliance.control.http.tokens import TokenDoor
@@ -71,7 +72,7 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
     _write(folder / "admin", admin)
     to_nodes = ssl.create_default_context(cafile=str(folder / "ca.crt"))
     to_nodes.load_cert_chain(folder / "admin.crt", folder / "admin.key")
-    nodes = NodeConnections(to_nodes)
+    nodes, forwarder = NodeConnections(to_nodes), Forwarder()
     store = MemoryStore(clock)
     options = ControlOptions(ring_size=RING, advertise_address="192.0.2.1")
     async with StoreRegistry(
@@ -94,6 +95,7 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
             tokens=TokenDoor(tokens=tokens, maker=maker, clock=clock),
             clock=clock,
             nodes=nodes,
+            forwarder=forwarder,
         )
         server = ApiServer(
             build_app(parts),
@@ -117,6 +119,7 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
         finally:
             await server.stop()
             await nodes.aclose()
+            await forwarder.aclose()
         assert registry.mutated() == (), "somebody changed an object from a cache"
     await store.close()
 

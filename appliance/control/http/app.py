@@ -4,6 +4,7 @@ Called by `assembly` with the parts it has made. FastAPI carries the routes; eve
 /api and /apis is one plain Starlette route each, whose endpoint looks the kind up in the table.
 """
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,10 +24,12 @@ from appliance.control.http import usage
 from appliance.control.http.audit import AuditLog
 from appliance.control.http.discovery import Discovery, Extra
 from appliance.control.http.exchange import Exchange
+from appliance.control.http.forwarding import Forwarder
 from appliance.control.http.health import ENDPOINTS, Check, Health
 from appliance.control.http.metrics import Metrics
 from appliance.control.http.middleware import Endpoint, Guard, Handle, Limit, Observe
 from appliance.control.http.openapi import OpenApi
+from appliance.control.http.proxies import Proxies
 from appliance.control.http.resources import (
     Resources,
     find_kind,
@@ -71,6 +74,8 @@ class Parts:
     """Conditions of /readyz (and of /livez, where marked so)."""
     nodes: NodeConnections | None = None
     """How logs are fetched and streams joined; without it they answer with an error."""
+    forwarder: Forwarder = field(default_factory=Forwarder)
+    """How requests are passed on to other servers; its maker closes it."""
     metrics: CollectorRegistry | None = None
     catalog: Catalog = field(default_factory=Catalog)
     """The kinds that are served; users' own come and go."""
@@ -126,6 +131,12 @@ def _routes(parts: Parts, metrics: Metrics, authorizer: Authorizer) -> Mapping[s
         stream_logs=logs.handle,
         token=parts.tokens.create if parts.tokens is not None else no_tokens,
         upgrade=Upgrades(registry=parts.registry, nodes=parts.nodes).handle,
+        proxy=Proxies(
+            registry=parts.registry,
+            forwarder=parts.forwarder,
+            nodes_tls=parts.nodes.tls if parts.nodes is not None else None,
+            rng=random.SystemRandom(),
+        ).handle,
     )
     reviews = Reviews(authorizer=authorizer, authenticator=parts.authenticator, clock=parts.clock)
     api = Api(resources, subresources, reviews, usage.Usage(parts.registry, parts.nodes))

@@ -124,6 +124,7 @@ def _of_kind(kind: Kind[Any]) -> _Resource:
         short_names=kind.short_names,
         categories=kind.categories,
         subresources=sorted(kind.subresources, key=lambda s: s.name),
+        stored="create" in kind.verbs,
     )
 
 

@@ -49,7 +49,7 @@ class NodeConnections:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
         timeout = httpx.Timeout(None, connect=_CONNECT_S)  # a followed log may be silent for hours
         self.http = httpx.AsyncClient(verify=tls, limits=limits, timeout=timeout, trust_env=False)
-        self._tls = tls
+        self.tls = tls
 
     async def connect(self, base: str) -> Duplex:
         """A raw TLS connection of the caller's own to where `node_url` points.
@@ -59,7 +59,7 @@ class NodeConnections:
         """
         place = urlsplit(base)
         async with asyncio.timeout(_CONNECT_S):
-            return await connect(place.hostname or "", place.port or 443, self._tls)
+            return await connect(place.hostname or "", place.port or 443, self.tls)
 
     async def aclose(self) -> None:
         """Close all connections."""

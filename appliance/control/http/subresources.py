@@ -57,13 +57,15 @@ class Subresources:
     """Gives a token of a service account."""
     upgrade: Stream
     """Answers exec, attach and portforward."""
+    proxy: Stream
+    """Passes requests on to pods, services and nodes."""
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer a request for a sub-resource."""
         target = exchange.target
         kind = find_kind(self.resources.catalog, target)
         found = _find(kind, target.subresource)
-        if found is None or target.tail:
+        if found is None or (target.tail and found.name != "proxy"):
             raise no_such_resource()
         if target.verb not in found.verbs:
             raise method_not_allowed()
@@ -71,6 +73,8 @@ class Subresources:
             await self.stream_logs(exchange)
         elif found.name in {"exec", "attach", "portforward"}:
             await self.upgrade(exchange)
+        elif found.name == "proxy":
+            await self.proxy(exchange)
         elif found.name == "token":
             await self.token(exchange)
         elif found.name == "scale":

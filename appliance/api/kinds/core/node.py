@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from appliance.api import faults, names
 from appliance.api.errors import Cause
-from appliance.api.kind import Column, Kind, Subresource
+from appliance.api.kind import PROXY_VERBS, Column, Kind, Subresource
 from appliance.api.kinds import checks
 from appliance.api.kinds.cells import NONE, age
 from appliance.api.meta import KubeObject
@@ -343,7 +343,10 @@ NODE = Kind(
     type=Node,
     short_names=("no",),
     storage_path="minions",
-    subresources=(Subresource(name="status", verbs=("get", "patch", "update"), kind="Node"),),
+    subresources=(
+        Subresource(name="status", verbs=("get", "patch", "update"), kind="Node"),
+        Subresource(name="proxy", verbs=PROXY_VERBS, kind="NodeProxyOptions"),
+    ),
     columns=(
         Column("Name", format="name"),
         Column("Status"),

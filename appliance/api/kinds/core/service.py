@@ -1,7 +1,7 @@
 """Service: one address and name for a set of pods. Its rules stand beside."""
 
 from appliance.api import names
-from appliance.api.kind import Column, Kind, Subresource
+from appliance.api.kind import PROXY_VERBS, Column, Kind, Subresource
 from appliance.api.kinds.core import service_rules as rules
 from appliance.api.kinds.core import service_validation as validation
 from appliance.api.kinds.core.service_spec import (
@@ -45,7 +45,10 @@ SERVICE = Kind(
     short_names=("svc",),
     categories=("all",),
     storage_path="services/specs",
-    subresources=(Subresource(name="status", verbs=("get", "patch", "update"), kind="Service"),),
+    subresources=(
+        Subresource(name="status", verbs=("get", "patch", "update"), kind="Service"),
+        Subresource(name="proxy", verbs=PROXY_VERBS, kind="ServiceProxyOptions"),
+    ),
     columns=(
         Column("Name", format="name"),
         Column("Type"),

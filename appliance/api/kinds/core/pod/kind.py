@@ -1,10 +1,11 @@
 """Pod: containers that run together on one node. The kind itself; its parts stand beside."""
 
-from appliance.api.kind import Kind, Subresource
+from appliance.api.kind import PROXY_VERBS, Kind, Subresource
 from appliance.api.kinds.core.pod import columns
 from appliance.api.kinds.core.pod.defaults import set_pod_defaults
 from appliance.api.kinds.core.pod.object import Binding, Pod
 from appliance.api.kinds.core.pod.qos import qos_class
+from appliance.api.kinds.core.pod.resizing import prepare_resize, validate_resize
 from appliance.api.kinds.core.pod.status import PodCondition, PodStatus
 from appliance.api.kinds.core.pod.validate import validate_pod
 from appliance.api.kinds.core.pod.validate_update import (
@@ -58,12 +59,20 @@ POD = Kind(
         Subresource(name="exec", verbs=("create", "get"), kind="PodExecOptions"),
         Subresource(name="attach", verbs=("create", "get"), kind="PodAttachOptions"),
         Subresource(name="portforward", verbs=("create", "get"), kind="PodPortForwardOptions"),
+        Subresource(name="proxy", verbs=PROXY_VERBS, kind="PodProxyOptions"),
         Subresource(
             name="ephemeralcontainers",
             verbs=("get", "patch", "update"),
             kind="Pod",
             prepare=prepare_ephemeral,
             validate=validate_ephemeral,
+        ),
+        Subresource(
+            name="resize",
+            verbs=("get", "patch", "update"),
+            kind="Pod",
+            prepare=prepare_resize,
+            validate=validate_resize,
         ),
     ),
     columns=columns.COLUMNS,
