@@ -13,6 +13,7 @@ from appliance.api.kinds.core.pod.kind import Pod
 from appliance.api.kinds.core.pod.status import PodStatus
 from appliance.api.kinds.core.service import SERVICE
 from appliance.client.base import Client
+from appliance.client.controller import Runner
 from appliance.client.informer import Informers
 from appliance.kit import heap
 from appliance.kit.backoff import Backoff
@@ -50,6 +51,7 @@ from appliance.node.sources.mirrors import Mirrors
 from appliance.node.sources.opening import manifest_sources
 from appliance.node.sources.push import PushSource
 from appliance.node.stats.meter import Meter
+from appliance.node.volumes.localpath import FolderRemover
 from appliance.node.volumes.mounter import Volumes
 
 log = structlog.get_logger(__name__)
@@ -85,6 +87,9 @@ class Agent:
         self._tokens = PodTokens(client, clock, options.data_dir)
         self._inputs = RememberedInputs(
             ApiInputs(client, self._informers.of(SERVICE), self._tokens), options.data_dir
+        )
+        self._volumes = Volumes(
+            options.data_dir, storage_dir=options.storage_dir, node_name=options.node_name
         )
         self._snapshots: dict[str, Sequence[Pod]] = {}
         self._sources: list[Source] = []
@@ -161,16 +166,28 @@ class Agent:
         _ = tasks.forever("node status", registrar.keep_status)
         _ = tasks.forever("heartbeat", registrar.keep_alive)
         _ = tasks.spawn("relist", self._relist(workers))
-        evictions = Evictions(workers, Volumes(self._options.data_dir), self._clock)
+        evictions = Evictions(workers, self._volumes, self._clock)
         _ = tasks.forever("evictions", evictions.run)
+        _ = tasks.spawn("volumes", self._folder_remover(workers).run())
         self._informers.start(tasks)
+
+    def _folder_remover(self, workers: Workers) -> Runner:
+        remover = FolderRemover(
+            self._client,
+            self._informers,
+            mounts=self._volumes.persistent,
+            node_name=self._options.node_name,
+            pods=lambda: [worker.pod for worker in workers.by_uid.values()],
+            recorder=self._recorder,
+        )
+        return Runner(remover, clock=self._clock)
 
     def _parts(self, facts: HostFacts, engine: Fingerprint) -> Parts:
         return Parts(
             runtime=self._runtime,
             network=self._network,
             images=Images(self._runtime),
-            volumes=Volumes(self._options.data_dir),
+            volumes=self._volumes,
             inputs=self._inputs,
             events=self._events,
             reports=self._reports,

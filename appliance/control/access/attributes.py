@@ -25,6 +25,8 @@ class Attributes:
     name: str = ""
     fields: str = ""
     """Field selector of a list, a watch or a deletion of many: it may be let in for its own."""
+    labels: str = ""
+    """Label selector of the same."""
 
     @property
     def full_resource(self) -> str:

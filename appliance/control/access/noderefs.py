@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from appliance.api import localpath
+from appliance.api.kinds.core.persistentvolume import PERSISTENT_VOLUME
 from appliance.api.kinds.core.pod.kind import POD, Pod
 from appliance.api.kinds.networking.networkpolicy import NETWORK_POLICY
 from appliance.control.registry.base import Lookup
@@ -18,6 +20,7 @@ from appliance.control.registry.base import Lookup
 SECRETS, CONFIG_MAPS, CLAIMS = "secrets", "configmaps", "persistentvolumeclaims"
 ACCOUNTS = "serviceaccounts"
 PODS = "pods"
+VOLUMES = "persistentvolumes"
 
 _PODS_KEPT = 4096  # about a kilobyte each, and more pods than have secrets on a small cluster
 
@@ -46,10 +49,24 @@ class PodReferences:
         if resource == PODS:
             pod = await self._lookup.find(POD, namespace, name)
             return pod is not None and pod.spec.nodeName == node
+        if resource == VOLUMES:
+            return await self._has_volume(node, name)
         return any(
             (resource, name) in self._references(pod)
             for pod in await self._lookup.every(POD, namespace)
             if pod.spec.nodeName == node
+        )
+
+    async def _has_volume(self, node: str, name: str) -> bool:
+        """Whether a volume is a folder of the node, or its claim is one of a pod there."""
+        volume = await self._lookup.find(PERSISTENT_VOLUME, "", name)
+        if volume is None:
+            return False
+        if volume.metadata.labels.get(localpath.NODE) == node:
+            return True
+        claim = volume.spec.claimRef
+        return claim is not None and await self.named(
+            node, CLAIMS, namespace=claim.namespace, name=claim.name
         )
 
     async def policies(self) -> bool:

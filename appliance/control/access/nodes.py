@@ -7,7 +7,7 @@ Source: kubernetes `plugin/pkg/auth/authorizer/node`.
 
 from typing import Protocol
 
-from appliance.api import fields
+from appliance.api import fields, labels, localpath
 from appliance.api.errors import ApiError
 from appliance.control.access.attributes import (
     NO_OPINION,
@@ -52,7 +52,7 @@ class NodeAuthorizer:
             return YES
         if not node_may(node, asked):
             return NO_OPINION
-        if (asked.group, asked.full_resource) not in _FOR_PODS_ONLY or _own_pods(node, asked):
+        if (asked.group, asked.full_resource) not in _FOR_PODS_ONLY or _own(node, asked):
             return YES
         named = asked.name and await self._references.named(
             node, asked.resource, namespace=asked.namespace, name=asked.name
@@ -89,6 +89,7 @@ _NODE_RULES: dict[tuple[str, str], frozenset[str]] = {
     ("", "configmaps"): frozenset({"get"}),
     ("", "secrets"): frozenset({"get"}),
     ("", "persistentvolumeclaims"): frozenset({"get"}),
+    ("", "persistentvolumes"): READ | {"patch"},
     ("", "serviceaccounts"): frozenset({"get"}),
     ("", "serviceaccounts/token"): frozenset({"create"}),
     ("", "events"): frozenset({"create", "patch", "update"}),
@@ -99,11 +100,12 @@ _NODE_RULES: dict[tuple[str, str], frozenset[str]] = {
     ("networking.k8s.io", "networkpolicies"): frozenset({"list", "watch"}),
 }
 # Of these it may read what its pods name, one by one: a list would show the others'. Its pods
-# it may list by its name.
+# it may list by its name, and the volumes that are its folders by their label.
 _FOR_PODS_ONLY = {
     ("", "configmaps"),
     ("", "secrets"),
     ("", "persistentvolumeclaims"),
+    ("", "persistentvolumes"),
     ("", "serviceaccounts"),
     ("", "serviceaccounts/token"),
     ("", "pods"),
@@ -133,13 +135,16 @@ def _for_policies(asked: Attributes) -> bool:
     return asked.verb in {"list", "watch"} and (asked.group, asked.full_resource) in seen
 
 
-def _own_pods(node: str, asked: Attributes) -> bool:
-    """Whether only pods of the node are meant; at writes, `steps/nodes` sees to that."""
-    if asked.full_resource != "pods":
+def _own(node: str, asked: Attributes) -> bool:
+    """Whether only what is the node's own is meant; at writes, `steps/nodes` sees to that."""
+    if asked.full_resource not in {"pods", "persistentvolumes"}:
         return False
     if asked.verb not in READ:
         return True
     try:
-        return fields.parse(asked.fields).exact("spec.nodeName") == node
+        if asked.resource == "pods":
+            return fields.parse(asked.fields).exact("spec.nodeName") == node
+        wanted = labels.from_map({localpath.NODE: node}).requirements[0]
+        return asked.verb != "get" and wanted in labels.parse(asked.labels).requirements
     except ApiError:
         return False

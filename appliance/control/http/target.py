@@ -38,6 +38,7 @@ class Target:
     subresource: str = ""
     tail: tuple[str, ...] = ()
     fields: str = ""
+    labels: str = ""
     """Field selector of what takes many objects."""
     has_namespace: bool = False
     """Whether the URL has a /namespaces/<ns>/ part before the resource."""
@@ -58,6 +59,7 @@ class Target:
             namespace=self.namespace,
             name=self.name or _only_name(self.fields),
             fields=self.fields,
+            labels=self.labels,
         )
 
 
@@ -91,6 +93,7 @@ def parse_target(method: str, path: str, query: dict[str, str]) -> Target:
         subresource=names[1] if len(names) > 1 else "",
         tail=tuple(names[2:]),
         fields=query.get("fieldSelector", "") if verb in _OF_MANY else "",
+        labels=query.get("labelSelector", "") if verb in _OF_MANY else "",
         has_namespace=bool(namespace),
     )
 

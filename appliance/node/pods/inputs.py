@@ -1,4 +1,5 @@
-"""What a pod's containers are made of beyond the pod: ConfigMaps, Secrets, Services, tokens.
+"""What a pod's containers are made of beyond the pod: ConfigMaps, Secrets, Services, tokens,
+claims and their volumes.
 
 `Inputs` is the seam; `ApiInputs` reads the API. A missing object is not an error here: whether
 it may be missing is decided by who needs it (`env`, `volumes/projected.py`).
@@ -9,14 +10,22 @@ from typing import Protocol
 
 from appliance.api.errors import NotFound
 from appliance.api.kinds.core.configmap import CONFIG_MAP, ConfigMap
+from appliance.api.kinds.core.persistentvolume import PERSISTENT_VOLUME, PersistentVolume
+from appliance.api.kinds.core.persistentvolumeclaim import (
+    PERSISTENT_VOLUME_CLAIM,
+    PersistentVolumeClaim,
+)
 from appliance.api.kinds.core.pod.container import Container as ContainerWish
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.api.kinds.core.pod.volumes import Volume, VolumeProjection
 from appliance.api.kinds.core.secret import SECRET, Secret
 from appliance.api.kinds.core.service import Service
+from appliance.api.volumebinding import is_bound
 from appliance.client.base import Client
 from appliance.client.informer import Informer
 from appliance.node.pods.tokens import PodTokens
+from appliance.node.volumes.base import Claimed
+from appliance.node.volumes.claims import claim_name
 
 
 class Inputs(Protocol):
@@ -40,6 +49,14 @@ class Inputs(Protocol):
 
     async def tokens(self, pod: Pod) -> Mapping[str, str]:
         """Service account tokens for the pod's projected volumes, by audience."""
+        ...
+
+    async def claim(self, namespace: str, name: str) -> PersistentVolumeClaim | None:
+        """A claim, or None."""
+        ...
+
+    async def persistent_volume(self, name: str) -> PersistentVolume | None:
+        """A volume of the cluster, or None."""
         ...
 
 
@@ -77,6 +94,20 @@ class ApiInputs:
         """Those that it has, or new ones where their time is nearly over."""
         return await self._tokens.of(pod)
 
+    async def claim(self, namespace: str, name: str) -> PersistentVolumeClaim | None:
+        """Read it now: it must be bound by now."""
+        try:
+            return await self._client.get(PERSISTENT_VOLUME_CLAIM, name, namespace)
+        except NotFound:
+            return None
+
+    async def persistent_volume(self, name: str) -> PersistentVolume | None:
+        """Read it now."""
+        try:
+            return await self._client.get(PERSISTENT_VOLUME, name)
+        except NotFound:
+            return None
+
 
 async def gather_config_maps(
     inputs: Inputs, pod: Pod, names: Iterable[str]
@@ -97,6 +128,18 @@ async def gather_secrets(inputs: Inputs, pod: Pod, names: Iterable[str]) -> dict
         one = await inputs.secret(pod.metadata.namespace, name)
         if one is not None:
             found[name] = one
+    return found
+
+
+async def gather_claims(inputs: Inputs, pod: Pod) -> Claimed:
+    """The claims of the pod's volumes that are there, with their volumes if they are bound."""
+    found: dict[str, tuple[PersistentVolumeClaim, PersistentVolume | None]] = {}
+    for name in sorted({name for v in pod.spec.volumes if (name := claim_name(pod, v))}):
+        claim = await inputs.claim(pod.metadata.namespace, name)
+        if claim is not None:
+            wanted = claim.spec.volumeName if is_bound(claim) else ""
+            volume = await inputs.persistent_volume(wanted) if wanted else None
+            found[name] = (claim, volume)
     return found
 
 

@@ -15,6 +15,7 @@ from appliance.node.pods.inputs import (
     Inputs,
     env_config_maps,
     env_secrets,
+    gather_claims,
     gather_config_maps,
     gather_secrets,
     volume_config_maps,
@@ -53,6 +54,7 @@ class Preparer:
             config_maps=await gather_config_maps(self._inputs, pod, volume_config_maps(pod)),
             secrets=await gather_secrets(self._inputs, pod, volume_secrets(pod)),
             tokens=await self._inputs.tokens(pod),
+            claims=await gather_claims(self._inputs, pod),
             facts=self._facts_of(address),
         )
         await self._volumes.set_up(pod, materials)
@@ -97,6 +99,7 @@ class Preparer:
         return Surroundings(
             cluster_id=self._options.cluster_id,
             volumes=paths,
+            read_only=self._volumes.read_only(pod),
             files=self._files(pod, wish, attempt),
             env=variables,
             node_memory_bytes=self._facts.node_memory_bytes,

@@ -14,6 +14,8 @@ import structlog
 
 from appliance.api.errors import ApiError
 from appliance.api.kinds.core.configmap import ConfigMap
+from appliance.api.kinds.core.persistentvolume import PersistentVolume
+from appliance.api.kinds.core.persistentvolumeclaim import PersistentVolumeClaim
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.api.kinds.core.secret import Secret
 from appliance.api.kinds.core.service import Service
@@ -32,6 +34,13 @@ class Kept(msgspec.Struct):
     config_maps: dict[str, ConfigMap] = {}
     secrets: dict[str, Secret] = {}
     services: dict[str, list[Service]] = {}
+    claims: dict[str, PersistentVolumeClaim] = {}
+    volumes: dict[str, PersistentVolume] = {}
+    """By name."""
+
+    def count(self) -> int:
+        """How many entries there are."""
+        return sum(len(getattr(self, name)) for name in self.__struct_fields__)
 
 
 class RememberedInputs:
@@ -47,7 +56,7 @@ class RememberedInputs:
         try:
             found = await self._inner.config_map(namespace, name)
         except ApiError as error:
-            return _fall_back(self._kept.config_maps, namespace, name, error)
+            return _fall_back(self._kept.config_maps, f"{namespace}/{name}", error)
         self._keep(self._kept.config_maps, f"{namespace}/{name}", found)
         return found
 
@@ -56,7 +65,7 @@ class RememberedInputs:
         try:
             found = await self._inner.secret(namespace, name)
         except ApiError as error:
-            return _fall_back(self._kept.secrets, namespace, name, error)
+            return _fall_back(self._kept.secrets, f"{namespace}/{name}", error)
         self._keep(self._kept.secrets, f"{namespace}/{name}", found)
         return found
 
@@ -76,16 +85,36 @@ class RememberedInputs:
         """Tokens keep themselves: see `tokens`."""
         return await self._inner.tokens(pod)
 
+    async def claim(self, namespace: str, name: str) -> PersistentVolumeClaim | None:
+        """Now's, or while the API is away the last one."""
+        try:
+            found = await self._inner.claim(namespace, name)
+        except ApiError as error:
+            return _fall_back(self._kept.claims, f"{namespace}/{name}", error)
+        self._keep(self._kept.claims, f"{namespace}/{name}", found)
+        return found
+
+    async def persistent_volume(self, name: str) -> PersistentVolume | None:
+        """Now's, or while the API is away the last one."""
+        try:
+            found = await self._inner.persistent_volume(name)
+        except ApiError as error:
+            return _fall_back(self._kept.volumes, name, error)
+        self._keep(self._kept.volumes, name, found)
+        return found
+
     def forget_others(self, namespaces: frozenset[str]) -> None:
         """Drop what belongs to namespaces that this node has no pods of."""
-        before = len(self._kept.config_maps) + len(self._kept.secrets) + len(self._kept.services)
-        for table in (self._kept.config_maps, self._kept.secrets):
+        before = self._kept.count()
+        for table in (self._kept.config_maps, self._kept.secrets, self._kept.claims):
             for key in [k for k in table if k.partition("/")[0] not in namespaces]:
                 table.pop(key)
         for key in [k for k in self._kept.services if k not in namespaces | {"default"}]:
             self._kept.services.pop(key)
-        after = len(self._kept.config_maps) + len(self._kept.secrets) + len(self._kept.services)
-        if after != before:
+        named = {claim.spec.volumeName for claim in self._kept.claims.values()}
+        for key in self._kept.volumes.keys() - named:
+            self._kept.volumes.pop(key)
+        if self._kept.count() != before:
             self._save()
 
     def _keep(self, table: dict[str, V], key: str, found: V | None) -> None:
@@ -104,8 +133,8 @@ class RememberedInputs:
             log.warning("inputs not kept", path=str(self._path), error=str(error))
 
 
-def _fall_back(table: Mapping[str, V], namespace: str, name: str, error: ApiError) -> V:
-    kept = table.get(f"{namespace}/{name}")
+def _fall_back(table: Mapping[str, V], key: str, error: ApiError) -> V:
+    kept = table.get(key)
     if kept is None or error.code < 500:
         raise error
     return kept

@@ -43,6 +43,8 @@ class Surroundings:
     cluster_id: str
     volumes: Mapping[str, str] = field(default_factory=dict)
     """Host path of each volume by its name."""
+    read_only: frozenset[str] = frozenset()
+    """Volumes that no container may write, whatever its mount says."""
     files: tuple[Mount, ...] = ()
     """resolv.conf, hosts, termination log."""
     env: tuple[tuple[str, str], ...] = ()
@@ -161,7 +163,7 @@ def _mounts(wish: ContainerWish, around: Surroundings, env: Mapping[str, str]) -
             Mount(
                 source=f"{source}/{inside}" if inside else source,
                 target=mount.mountPath,
-                read_only=mount.readOnly,
+                read_only=mount.readOnly or mount.name in around.read_only,
                 propagation=_PROPAGATION.get(mount.mountPropagation or "", ""),
             )
         )

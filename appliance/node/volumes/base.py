@@ -11,9 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.api.kinds.core.configmap import ConfigMap
+from appliance.api.kinds.core.persistentvolume import PersistentVolume
+from appliance.api.kinds.core.persistentvolumeclaim import PersistentVolumeClaim
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.api.kinds.core.secret import Secret
 from appliance.node.pods.downward import PodFacts
+
+Claimed = Mapping[str, tuple[PersistentVolumeClaim, PersistentVolume | None]]
+"""Claims by name, each with its volume if it is bound."""
 
 
 class VolumeFault(Exception):
@@ -22,14 +27,15 @@ class VolumeFault(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Materials:
-    """What projected files are made of: objects of the pod's namespace by name, and tokens by
-    audience ("" is the API's own).
+    """What projected files and claims are made of: objects of the pod's namespace by name, and
+    tokens by audience ("" is the API's own).
     """
 
     config_maps: Mapping[str, ConfigMap] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     tokens: Mapping[str, str] = field(default_factory=dict)
     facts: PodFacts = field(default_factory=PodFacts)
+    claims: Claimed = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

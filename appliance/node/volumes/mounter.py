@@ -14,8 +14,10 @@ from appliance.api.kinds.core.pod.kind import Pod
 from appliance.api.kinds.core.pod.volumes import Volume, VolumeSource
 from appliance.api.quantity import value
 from appliance.node.volumes.base import Materials, PodFolder, VolumeFault, folder_of
+from appliance.node.volumes.claims import volume_behind
 from appliance.node.volumes.folders import empty_dir, host_path
-from appliance.node.volumes.mounts import mount_tmpfs, unmount_all
+from appliance.node.volumes.mounts import mount_nfs, mount_tmpfs, unmount_all
+from appliance.node.volumes.persistent import Mounted, PersistentMounts
 from appliance.node.volumes.projected import files_of, write_files
 
 log = structlog.get_logger(__name__)
@@ -24,8 +26,13 @@ log = structlog.get_logger(__name__)
 class Volumes:
     """The volumes of this node's pods, under one data directory."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(
+        self, data_dir: Path, *, storage_dir: Path | None = None, node_name: str = ""
+    ) -> None:
         self._data_dir = data_dir
+        self._persistent = PersistentMounts(data_dir, storage_dir, node_name)
+        self._mounted: dict[str, dict[str, Mounted]] = {}
+        """By uid of the pod, then by name of the volume: claims and NFS, set up once."""
 
     def folder(self, pod: Pod) -> PodFolder:
         """The pod's folder."""
@@ -53,7 +60,22 @@ class Volumes:
     def paths(self, pod: Pod) -> dict[str, str]:
         """Host path of each volume by name."""
         folder = self.folder(pod)
-        return {volume.name: str(_path(folder, volume)) for volume in pod.spec.volumes}
+        mounted = self._mounted.get(pod.metadata.uid, {})
+        found = {name: str(one.path) for name, one in mounted.items()}
+        for volume in pod.spec.volumes:
+            if not _is_persistent(volume):
+                found[volume.name] = str(_path(folder, volume))
+        return found
+
+    def read_only(self, pod: Pod) -> frozenset[str]:
+        """Names of volumes that no container of the pod may write."""
+        mounted = self._mounted.get(pod.metadata.uid, {})
+        return frozenset(name for name, one in mounted.items() if one.read_only)
+
+    @property
+    def persistent(self) -> PersistentMounts:
+        """What knows the folders of persistent volumes."""
+        return self._persistent
 
     async def tear_down(self, pod: Pod) -> None:
         """Remove the pod's folder with all that is in it.
@@ -62,6 +84,7 @@ class Volumes:
             VolumeFault: something is mounted there and stays so; then nothing is removed.
         """
         await _remove(self.folder(pod).root)
+        self._mounted.pop(pod.metadata.uid, None)
 
     async def keep_only(self, uids: frozenset[str]) -> None:
         """Remove the folders of pods that are no more."""
@@ -82,6 +105,9 @@ class Volumes:
         materials: Materials,
         group: int | None,
     ) -> None:
+        if _is_persistent(volume):
+            await self._mount(folder, pod, volume, materials)
+            return
         path = _path(folder, volume)
         if volume.hostPath is not None:
             host_path(volume.hostPath)
@@ -92,6 +118,25 @@ class Volumes:
             empty_dir(path, group)
         else:
             write_files(path, files_of(pod, volume, materials), group)
+
+    async def _mount(
+        self, folder: PodFolder, pod: Pod, volume: Volume, materials: Materials
+    ) -> None:
+        """A claim's volume or a server's folder: set up once, it stays until the pod goes."""
+        mounted = self._mounted.setdefault(pod.metadata.uid, {})
+        if volume.name in mounted:
+            return
+        if volume.nfs is not None:
+            nfs, path = volume.nfs, folder.volume("nfs", volume.name)
+            await mount_nfs(path, nfs.server, nfs.path, ["ro"] if nfs.readOnly else [])
+            mounted[volume.name] = Mounted(path, nfs.readOnly)
+        else:
+            behind = volume_behind(pod, volume, materials.claims)
+            mounted[volume.name] = await self._persistent.set_up(folder, pod, volume, behind)
+
+
+def _is_persistent(volume: Volume) -> bool:
+    return bool(volume.persistentVolumeClaim or volume.ephemeral or volume.nfs)
 
 
 async def _remove(root: Path) -> None:

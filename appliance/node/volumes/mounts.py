@@ -1,10 +1,12 @@
-"""Mounts on the host that belong to volumes: tmpfs for `emptyDir: {medium: Memory}`.
+"""Mounts on the host that belong to volumes: tmpfs for `emptyDir: {medium: Memory}`, and NFS.
 
 Called by `mounter`. Before a pod's folder is removed, everything mounted beneath it is unmounted:
 removing files through a mount would delete what lies behind it, be it a tmpfs of ours or a disk
 that a privileged container mounted there.
 """
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from appliance.kit.subproc import ProgramError, run
@@ -12,6 +14,9 @@ from appliance.node.volumes.base import VolumeFault
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 MOUNT_S = 10.0
+NFS_PROGRAM = "mount.nfs"
+NFS_S = 60.0
+"""A server that is away answers late or not at all; the pod's worker tries again."""
 
 
 def mounts_under(root: Path, mountinfo: str) -> list[Path]:
@@ -44,6 +49,23 @@ async def mount_tmpfs(path: Path, size_bytes: int | None) -> None:
     await _run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)])
 
 
+async def mount_nfs(path: Path, server: str, folder: str, options: Sequence[str]) -> None:
+    """Mount a server's folder, unless it is there.
+
+    Raises:
+        VolumeFault: this host has no NFS, or the server refuses or does not answer.
+    """
+    if _is_there(path):
+        return
+    if shutil.which(NFS_PROGRAM) is None:
+        raise VolumeFault(
+            f"this host can't mount NFS: {NFS_PROGRAM} is missing (install nfs-common or nfs-utils)"
+        )
+    host = f"[{server}]" if ":" in server else server
+    wanted = ["-o", ",".join(options)] if options else []
+    await _run(["mount", "-t", "nfs", *wanted, f"{host}:{folder}", str(path)], NFS_S)
+
+
 def _is_there(path: Path) -> bool:
     path.mkdir(parents=True, exist_ok=True)
     return path.is_mount()
@@ -53,9 +75,9 @@ def _mountinfo() -> str:
     return MOUNTINFO.read_text()
 
 
-async def _run(argv: list[str]) -> None:
+async def _run(argv: list[str], timeout_s: float = MOUNT_S) -> None:
     try:
-        (await run(argv, timeout_s=MOUNT_S)).check()
+        (await run(argv, timeout_s=timeout_s)).check()
     except (ProgramError, TimeoutError, FileNotFoundError) as error:
         raise VolumeFault(f"{' '.join(argv)}: {error}") from error
 

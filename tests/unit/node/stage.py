@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from appliance.api.kinds.core.configmap import ConfigMap
+from appliance.api.kinds.core.persistentvolume import PersistentVolume
+from appliance.api.kinds.core.persistentvolumeclaim import PersistentVolumeClaim
 from appliance.api.kinds.core.pod.container import Container as Wish
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.api.kinds.core.pod.spec import PodSpec
@@ -69,6 +71,8 @@ class Shelf:
         self.config_maps: dict[str, ConfigMap] = {}
         self.secrets: dict[str, Secret] = {}
         self.all_services: list[Service] = []
+        self.claims: dict[str, PersistentVolumeClaim] = {}
+        self.volumes: dict[str, PersistentVolume] = {}
 
     async def config_map(self, _namespace: str, name: str) -> ConfigMap | None:
         return self.config_maps.get(name)
@@ -81,6 +85,12 @@ class Shelf:
 
     def services_known(self) -> bool:
         return True
+
+    async def claim(self, _namespace: str, name: str) -> PersistentVolumeClaim | None:
+        return self.claims.get(name)
+
+    async def persistent_volume(self, name: str) -> PersistentVolume | None:
+        return self.volumes.get(name)
 
     async def tokens(self, _pod: Pod) -> dict[str, str]:
         return {}

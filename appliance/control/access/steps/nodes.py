@@ -1,4 +1,4 @@
-"""A node writes only what is its own: its Node and Lease, and pods that run on it.
+"""A node writes only what is its own: its Node and Lease, pods that run on it, folders it removed.
 
 Authorisation lets nodes write these kinds at all (`access/nodes`); which object it may be is seen
 here, where the object is known. Without this one broken-into node could mark any pod as dead or
@@ -6,9 +6,12 @@ any other node as ready.
 Source: kubernetes `plugin/pkg/admission/noderestriction`, whose messages these are.
 """
 
+from appliance.api import localpath
 from appliance.api.kinds.coordination.lease import LEASE
 from appliance.api.kinds.core.node import NODE
+from appliance.api.kinds.core.persistentvolume import PERSISTENT_VOLUME, PersistentVolume
 from appliance.api.kinds.core.pod.kind import POD, Pod
+from appliance.client.base import clone
 from appliance.control.access.nodes import NODE_LEASES, node_of
 from appliance.control.access.steps.base import Attempt
 from appliance.control.access.steps.serviceaccounts import MIRROR
@@ -31,6 +34,8 @@ class NodeRestriction:
             _admit_lease(attempt, node)
         elif attempt.kind is POD:
             _admit_pod(attempt, node)
+        elif attempt.kind is PERSISTENT_VOLUME:
+            _admit_volume(attempt, node)
 
 
 def _admit_node(attempt: Attempt, node: str) -> None:
@@ -70,6 +75,25 @@ def _admit_pod(attempt: Attempt, node: str) -> None:
         return
     what = "delete pods" if attempt.verb == "delete" else "update pod status for pods"
     raise attempt.forbid(f'node "{node}" can only {what} with spec.nodeName set to itself')
+
+
+def _admit_volume(attempt: Attempt, node: str) -> None:
+    """Of a volume that is a folder of its own a node may say that it is gone, nothing else."""
+    old: PersistentVolume | None = attempt.old
+    new: PersistentVolume | None = attempt.obj
+    if attempt.verb != "update" or attempt.subresource or old is None or new is None:
+        raise attempt.forbid(f'node "{node}" may not write persistent volumes')
+    if old.metadata.labels.get(localpath.NODE) != node:
+        raise attempt.forbid(f'node "{node}" can only release volumes that are folders of its own')
+    allowed = clone(old)
+    allowed.metadata = clone(new.metadata)  # who wrote when, and the revision, are the server's
+    left = [name for name in old.metadata.finalizers if name != localpath.FINALIZER]
+    kept = (old.metadata.labels, old.metadata.annotations, old.metadata.ownerReferences)
+    changed = (new.metadata.labels, new.metadata.annotations, new.metadata.ownerReferences)
+    if new != allowed or kept != changed or new.metadata.finalizers != left:
+        raise attempt.forbid(
+            f'node "{node}" can only remove the finalizer {localpath.FINALIZER} of a volume'
+        )
 
 
 def _admit_mirror(attempt: Attempt, pod: Pod, node: str) -> None:

@@ -11,7 +11,6 @@ from appliance.api.kinds.core.pod.volumes import (
     GCEPersistentDiskVolumeSource,
     GitRepoVolumeSource,
     HostPathVolumeSource,
-    PersistentVolumeClaimVolumeSource,
     Volume,
 )
 from appliance.kit.subproc import run
@@ -82,7 +81,6 @@ async def test_host_paths_are_what_they_are_said_to_be(
 @pytest.mark.parametrize(
     "volume",
     [
-        Volume(name="v", persistentVolumeClaim=PersistentVolumeClaimVolumeSource(claimName="c")),
         Volume(name="v", gitRepo=GitRepoVolumeSource(repository="http://example.com/r.git")),
         Volume(name="v", gcePersistentDisk=GCEPersistentDiskVolumeSource(pdName="d")),
     ],
