@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance.api.errors import ApiError, Forbidden, ServiceUnavailable
 from appliance.api.kinds.core.configmap import ConfigMap
+from appliance.api.kinds.core.persistentvolume import PersistentVolume
+from appliance.api.kinds.core.persistentvolumeclaim import PersistentVolumeClaim
 from appliance.api.kinds.core.secret import Secret
 from appliance.api.kinds.core.service import Service
 from appliance.api.meta import ObjectMeta
@@ -28,6 +31,12 @@ class Broken(Shelf):
     async def secret(self, _namespace: str, _name: str) -> Secret | None:
         raise self.error
 
+    async def claim(self, _namespace: str, _name: str) -> PersistentVolumeClaim | None:
+        raise self.error
+
+    async def persistent_volume(self, _name: str) -> PersistentVolume | None:
+        raise self.error
+
     def services(self, _namespace: str) -> Iterable[Service]:
         return []
 
@@ -43,7 +52,12 @@ async def test_what_was_read_once_is_there_while_the_api_is_away(tmp_path: Path)
     shelf.config_maps["cm"] = ConfigMap(data={"a": "1"})
     shelf.secrets["s"] = Secret(data={"k": b"v"})
     shelf.all_services = [Service(metadata=ObjectMeta(name="web", namespace="default"))]
+    bound = {"metadata": {"namespace": "default"}, "spec": {"volumeName": "disk"}}
+    shelf.claims["data"] = msgspec.convert(bound, PersistentVolumeClaim)
+    shelf.volumes["disk"] = PersistentVolume(metadata=ObjectMeta(name="disk"))
     inputs = RememberedInputs(shelf, tmp_path)
+    await inputs.claim("default", "data")
+    await inputs.persistent_volume("disk")
     await inputs.config_map("default", "cm")
     await inputs.secret("default", "s")
     list(inputs.services("default"))
@@ -53,6 +67,8 @@ async def test_what_was_read_once_is_there_while_the_api_is_away(tmp_path: Path)
     assert await later.config_map("default", "cm") == ConfigMap(data={"a": "1"})
     assert await later.secret("default", "s") == Secret(data={"k": b"v"})
     assert [s.metadata.name for s in later.services("default")] == ["web"]
+    assert await later.claim("default", "data") == shelf.claims["data"]
+    assert await later.persistent_volume("disk") == shelf.volumes["disk"]
     with pytest.raises(ServiceUnavailable):
         await later.config_map("default", "never seen")
 

@@ -20,6 +20,8 @@ from appliance.api.kinds.apps.statefulset_spec import (
 from appliance.api.kinds.cells import age
 from appliance.api.kinds.core.persistentvolumeclaim import set_claim_defaults
 from appliance.api.kinds.core.pod.defaults import set_spec_defaults
+from appliance.api.kinds.core.pod.spec import PodTemplateSpec
+from appliance.api.kinds.core.pod.volumes import PersistentVolumeClaimVolumeSource, Volume
 
 __all__ = ["STATEFUL_SET", "StatefulSet"]
 
@@ -79,7 +81,7 @@ def _validate(obj: StatefulSet) -> list[Cause]:
         *checks.not_negative(spec.minReadySeconds, "spec.minReadySeconds"),
         *workloads.selector(spec.selector, "spec.selector", empty="statefulset"),
         *workloads.template(
-            spec.template, "spec.template", selected_by=spec.selector, kind="StatefulSet"
+            _with_claims(spec), "spec.template", selected_by=spec.selector, kind="StatefulSet"
         ),
     ]
     if spec.ordinals:
@@ -88,6 +90,22 @@ def _validate(obj: StatefulSet) -> list[Cause]:
         shown = f"Invalid value: {faults.show(spec.selector)}"
         found.append(Cause("FieldValueInvalid", shown, "spec.selector"))
     return found
+
+
+def _with_claims(spec: StatefulSetSpec) -> PodTemplateSpec:
+    """The template as pods are made from it: claims' templates are volumes of theirs."""
+    claims = {claim.metadata.name for claim in spec.volumeClaimTemplates}
+    if not claims:
+        return spec.template
+    within = spec.template.spec
+    others = [volume for volume in within.volumes if volume.name not in claims]
+    made = [
+        Volume(name=name, persistentVolumeClaim=PersistentVolumeClaimVolumeSource(claimName=name))
+        for name in sorted(claims)
+    ]
+    # behind the others: their places in the list are named in messages
+    whole = msgspec.structs.replace(within, volumes=[*others, *made])
+    return msgspec.structs.replace(spec.template, spec=whole)
 
 
 def _management(policy: str, path: str) -> Iterator[Cause]:

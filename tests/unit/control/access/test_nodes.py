@@ -20,6 +20,7 @@ class Named:
         return self._policies
 
 
+LABEL = "appliance.local/volume-node"
 RULES = NodeAuthorizer(Named())
 NODE = User(name="system:node:n1", groups=("system:nodes", "system:authenticated"))
 
@@ -33,6 +34,13 @@ NODE = User(name="system:node:n1", groups=("system:nodes", "system:authenticated
         (Attributes(verb="list", resource="pods", fields="spec.nodeName!=n1"), False),
         (Attributes(verb="list", resource="pods", fields="spec.nodeName=n1,x"), False),
         (Attributes(verb="get", path="/metrics"), False),
+        (Attributes(verb="list", resource="persistentvolumes"), False),
+        (Attributes(verb="watch", resource="persistentvolumes", labels=f"{LABEL}=n1"), True),
+        (Attributes(verb="watch", resource="persistentvolumes", labels=f"{LABEL}=n2"), False),
+        (Attributes(verb="list", resource="persistentvolumes", labels=f"{LABEL} in (n1)"), False),
+        (Attributes(verb="get", resource="persistentvolumes", name="others"), False),
+        (Attributes(verb="patch", resource="persistentvolumes", name="v"), True),
+        (Attributes(verb="delete", resource="persistentvolumes", name="v"), False),
         (Attributes(verb="patch", resource="pods", subresource="status", name="p"), True),
         (Attributes(verb="patch", resource="pods", name="p"), False),
         (Attributes(verb="patch", resource="nodes", subresource="status", name="n1"), True),

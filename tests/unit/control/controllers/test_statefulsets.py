@@ -40,7 +40,16 @@ def stateful_set(replicas: int = 3, **spec: Any) -> StatefulSet:
             "volumeClaimTemplates": [claim],
             "template": {
                 "metadata": {"labels": {"app": "db"}},
-                "spec": {"containers": [{"name": "c", "image": "db:1"}]},
+                "spec": {
+                    "containers": [
+                        {
+                            "name": "c",
+                            "image": "db:1",
+                            # claims' templates are volumes of the pods, though no list says so
+                            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                        }
+                    ]
+                },
             },
             **spec,
         },

@@ -4,11 +4,17 @@ from typing import Any
 
 import pytest
 
+from appliance.api import localpath
 from appliance.api.errors import Forbidden
 from appliance.api.kind import Kind
 from appliance.api.kinds.coordination.lease import LEASE, Lease
 from appliance.api.kinds.core.configmap import CONFIG_MAP, ConfigMap
 from appliance.api.kinds.core.node import NODE, Node
+from appliance.api.kinds.core.persistentvolume import (
+    PERSISTENT_VOLUME,
+    PersistentVolume,
+    PersistentVolumeStatus,
+)
 from appliance.api.kinds.core.pod.kind import POD, Pod
 from appliance.api.kinds.core.pod.spec import PodSpec
 from appliance.api.meta import ObjectMeta
@@ -57,6 +63,19 @@ def lease(name: str, namespace: str = "kube-node-lease") -> Lease:
     return Lease(metadata=ObjectMeta(name=name, namespace=namespace))
 
 
+def volume(on: str, *finalizers: str, phase: str = "Released") -> PersistentVolume:
+    labels = {localpath.NODE: on}
+    meta = ObjectMeta(name="v", labels=labels, finalizers=list(finalizers))
+    return PersistentVolume(metadata=meta, status=PersistentVolumeStatus(phase=phase))
+
+
+def change(old: PersistentVolume, new: PersistentVolume, **more: Any) -> Attempt:
+    return attempt(PERSISTENT_VOLUME, new, verb="update", old=old, **more)
+
+
+MINE = volume("n1", "a", localpath.FINALIZER)
+
+
 def trusted(name: str, value: str) -> Node:
     labels = {"node-restriction.kubernetes.io/fips": value}
     return Node(metadata=ObjectMeta(name=name, labels=labels))
@@ -74,6 +93,7 @@ def trusted(name: str, value: str) -> Node:
         attempt(POD, None, verb="delete", old=pod("n1")),
         attempt(NODE, trusted("n1", "yes"), verb="update", old=trusted("n1", "yes")),
         attempt(CONFIG_MAP, ConfigMap(metadata=ObjectMeta(name="x"))),
+        change(MINE, volume("n1", "a")),
         attempt(NODE, node("n2"), user=ADMIN),
         attempt(POD, None, verb="delete", old=pod("n2"), user=ADMIN),
     ],
@@ -109,6 +129,14 @@ async def test_a_node_writes_its_own_and_others_write_what_they_may(allowed: Att
         (
             attempt(POD, pod("n2"), verb="update", old=pod("n2"), subresource="status"),
             'node "n1" can only update pod status for pods with spec.nodeName set to itself',
+        ),
+        (change(MINE, volume("n1")), "can only remove the finalizer"),
+        (change(MINE, volume("n1", "a", phase="Bound")), "can only remove the finalizer"),
+        (change(MINE, volume("n2", "a")), "can only remove the finalizer"),
+        (change(MINE, volume("n1", "a"), subresource="status"), "may not write persistent volumes"),
+        (
+            change(volume("n2", localpath.FINALIZER), volume("n2")),
+            'node "n1" can only release volumes that are folders of its own',
         ),
         (
             attempt(POD, None, verb="delete", old=pod("n2")),
