@@ -3,7 +3,7 @@
 The controller (`control/controllers/localpath`) makes the PersistentVolume, the node
 (`node/volumes/localpath`) makes and removes the folder; here is what they agree upon. A volume of
 ours carries the label NODE, by which its node watches it, and a finalizer, which only goes when
-the folder has gone or shall stay (docs/adr/0027).
+the folder has gone or shall stay (docs/storage.md).
 """
 
 import re

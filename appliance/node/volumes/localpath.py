@@ -4,7 +4,7 @@ A controller over the volumes that carry this node's label. A folder is removed 
 says, asked at that moment, that this very volume is being deleted, was released by its claim, and
 has the policy Delete (`api/localpath.may_be_emptied`), and when no pod here uses it. That a
 volume is missing from a list, or the API is away, or was set back to an old copy, removes
-nothing: such folders stay until a person removes them (docs/adr/0027-volumes-are-removed-on-word).
+nothing: such folders stay until a person removes them (docs/adr: folders go on word).
 """
 
 import asyncio
