@@ -190,4 +190,4 @@ def open_backend(config: Config, place: Place, tasks: Tasks) -> Backend:
         mode = "userspace"
     if mode == "userspace":
         return UserspaceBackend(config.service_cidr, clock=SystemClock(), tasks=tasks)
-    return NftablesBackend(place.cluster_id)
+    return NftablesBackend(place.cluster_id, inside=config.cluster_cidr)

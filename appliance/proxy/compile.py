@@ -1,38 +1,48 @@
 """Services and EndpointSlices, seen from one node, become a ServiceTable. Pure.
 
-Called by `loop.py` after each change. Ready endpoints are used; when none is ready, those that
-still serve while they terminate are (KEP-1669).
+Called by `loop.py` after each change; `choose.py` says which endpoints are used.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from appliance.api.kinds.core.service import Service
 from appliance.api.kinds.core.service import ServicePort as ApiPort
-from appliance.api.kinds.discovery.endpointslice import Endpoint as ApiEndpoint
 from appliance.api.kinds.discovery.endpointslice import EndpointSlice
-from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
+from appliance.proxy.choose import Numbered, chosen, is_ready, near
+from appliance.proxy.table import Endpoint, HealthCheck, ServicePort, ServiceTable
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
-Numbered = tuple[int, ApiEndpoint]
-"""A port number and who listens there."""
 _DEFAULT_AFFINITY_S = 10800  # 3 hours, the API's default
+LOCAL = "Local"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """The node that looks, and its zone ("" if it has none)."""
+
+    node: str
+    zone: str = ""
 
 
 def compile_table(
-    services: Iterable[Service], slices: Iterable[EndpointSlice], *, node_name: str
+    services: Iterable[Service], slices: Iterable[EndpointSlice], *, view: Viewpoint
 ) -> ServiceTable:
     """Make the table of every service that has a cluster address."""
     by_service: dict[tuple[str, str], list[EndpointSlice]] = {}
     for one in slices:
         if owner := one.metadata.labels.get(SERVICE_NAME_LABEL):
             by_service.setdefault((one.metadata.namespace, owner), []).append(one)
-    ports = [
-        port
-        for service in services
-        if _has_address(service)
-        for port in _ports(service, by_service.get(_identity(service), ()), node_name)
-    ]
-    return ServiceTable(tuple(sorted(ports, key=lambda p: (p.namespace, p.name, p.port_name))))
+    ports: list[ServicePort] = []
+    checks: list[HealthCheck] = []
+    for service in services:
+        if cluster_ips(service):
+            mine = by_service.get((service.metadata.namespace, service.metadata.name), ())
+            ports += _ports(service, mine, view)
+            checks += _checks(service, mine, view)
+    return ServiceTable(
+        tuple(sorted(ports, key=lambda p: (p.namespace, p.name, p.port_name))), tuple(checks)
+    )
 
 
 def cluster_ips(service: Service) -> list[str]:
@@ -44,24 +54,8 @@ def cluster_ips(service: Service) -> list[str]:
     return [ip for ip in found if ip and ip != "None"]
 
 
-def chosen(candidates: Sequence[Numbered]) -> list[Numbered]:
-    """The ready ones; if there are none, those that serve on while terminating."""
-    ready = [c for c in candidates if c[1].conditions.ready is not False]
-    if ready:
-        return ready
-    return [c for c in candidates if c[1].conditions.serving and c[1].conditions.terminating]
-
-
-def _has_address(service: Service) -> bool:
-    return bool(cluster_ips(service))
-
-
-def _identity(service: Service) -> tuple[str, str]:
-    return service.metadata.namespace, service.metadata.name
-
-
 def _ports(
-    service: Service, slices: Sequence[EndpointSlice], node_name: str
+    service: Service, slices: Sequence[EndpointSlice], view: Viewpoint
 ) -> Iterable[ServicePort]:
     spec = service.spec
     affinity_s = 0
@@ -69,8 +63,10 @@ def _ports(
         config = spec.sessionAffinityConfig
         client = config.clientIP if config else None
         affinity_s = (client.timeoutSeconds if client else None) or _DEFAULT_AFFINITY_S
-    balancer = [i.ip for i in service.status.loadBalancer.ingress if i.ip]
+    # An ingress of mode Proxy sends on by itself; what is for it must not be caught here.
+    ingress = [i.ip for i in service.status.loadBalancer.ingress if i.ip and i.ipMode != "Proxy"]
     for port in spec.ports:
+        candidates = _candidates(port, slices)
         yield ServicePort(
             namespace=service.metadata.namespace,
             name=service.metadata.name,
@@ -79,30 +75,57 @@ def _ports(
             cluster_ip=cluster_ips(service)[0],
             port=port.port,
             node_port=port.nodePort,
-            external_ips=(*spec.externalIPs, *balancer),
-            endpoints=_endpoints(port, slices, node_name),
+            external_ips=tuple(spec.externalIPs),
+            balancer_ips=tuple(ingress),
+            allowed_sources=tuple(s.strip() for s in spec.loadBalancerSourceRanges),
+            endpoints=_endpoints(chosen(near(candidates, view.node, view.zone)), view),
+            local_endpoints=_endpoints(chosen(_local(candidates, view)), view),
             affinity_s=affinity_s,
-            local_only_external=spec.externalTrafficPolicy == "Local",
-            local_only_internal=spec.internalTrafficPolicy == "Local",
+            local_only_external=spec.externalTrafficPolicy == LOCAL,
+            local_only_internal=spec.internalTrafficPolicy == LOCAL,
         )
 
 
-def _endpoints(
-    port: ApiPort, slices: Sequence[EndpointSlice], node_name: str
-) -> tuple[Endpoint, ...]:
-    candidates = [
+def _checks(
+    service: Service, slices: Sequence[EndpointSlice], view: Viewpoint
+) -> Iterable[HealthCheck]:
+    spec = service.spec
+    if spec.healthCheckNodePort and spec.externalTrafficPolicy == LOCAL:
+        ready = {
+            endpoint.addresses[0]
+            for one in slices
+            for endpoint in one.endpoints or ()
+            if endpoint.nodeName == view.node and is_ready(endpoint) and endpoint.addresses
+        }
+        yield HealthCheck(
+            namespace=service.metadata.namespace,
+            name=service.metadata.name,
+            port=spec.healthCheckNodePort,
+            local_endpoints=len(ready),
+        )
+
+
+def _candidates(port: ApiPort, slices: Sequence[EndpointSlice]) -> list[Numbered]:
+    return [
         (number, endpoint)
         for one in slices
         if (number := port_number(one, port.name)) is not None
         for endpoint in one.endpoints or ()
     ]
-    found = {
+
+
+def _local(candidates: Iterable[Numbered], view: Viewpoint) -> list[Numbered]:
+    return [c for c in candidates if c[1].nodeName == view.node]
+
+
+def _endpoints(found: Iterable[Numbered], view: Viewpoint) -> tuple[Endpoint, ...]:
+    made = {
         # the other addresses of an endpoint are the same pod, says the API
-        Endpoint(endpoint.addresses[0], number, endpoint.nodeName == node_name)
-        for number, endpoint in chosen(candidates)
+        Endpoint(endpoint.addresses[0], number, endpoint.nodeName == view.node)
+        for number, endpoint in found
         if endpoint.addresses
     }
-    return tuple(sorted(found))
+    return tuple(sorted(made))
 
 
 def port_number(one: EndpointSlice, name: str) -> int | None:

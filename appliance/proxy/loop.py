@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from appliance.api.kinds.core.node import NODE, Node
 from appliance.api.kinds.core.service import SERVICE
 from appliance.api.kinds.discovery.endpointslice import ENDPOINT_SLICE
 from appliance.client.informer import Informers
@@ -16,11 +17,13 @@ from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
 from appliance.kit.coalesce import Coalesce
 from appliance.proxy.backends.base import Backend, BackendFault
-from appliance.proxy.compile import compile_table
+from appliance.proxy.compile import Viewpoint, compile_table
+from appliance.proxy.healthports import HealthPorts
 from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
 
 log = structlog.get_logger(__name__)
 
+ZONE = "topology.kubernetes.io/zone"
 APPLY_EVERY_S = 0.1
 """The first change is applied at once; a storm of them (a scale-up) at most so often."""
 
@@ -44,6 +47,7 @@ class ProxyLoop:
         *,
         options: ProxyOptions,
         clock: Clock,
+        checks: HealthPorts | None = None,
     ) -> None:
         self._services = informers.of(SERVICE)
         self._slices = informers.of(ENDPOINT_SLICE)
@@ -54,15 +58,22 @@ class ProxyLoop:
         self._dirty = Coalesce(clock, every_s=APPLY_EVERY_S)
         self._services.on_change(lambda _old, _new: self._dirty.poke())
         self._slices.on_change(lambda _old, _new: self._dirty.poke())
+        self._nodes = informers.of(NODE)
+        self._nodes.on_change(self._node_changed)
+        self._checks = checks or HealthPorts()
 
     async def run(self) -> None:
         """Apply the first whole state, then every change, until cancelled."""
         await self._services.wait_synced()
         await self._slices.wait_synced()
+        await self._nodes.wait_synced()
         self._dirty.poke()
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._follow())
-            both.create_task(self._heal())
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._follow())
+                both.create_task(self._heal())
+        finally:
+            self._checks.close()
 
     async def _heal(self) -> None:
         """What others undo is done again."""
@@ -87,9 +98,23 @@ class ProxyLoop:
 
     async def _apply(self) -> None:
         services, slices = self._services.cache.list(), self._slices.cache.list()
-        table = compile_table(services, slices, node_name=self._options.node_name)
+        view = Viewpoint(self._options.node_name, self._zone())
+        table = compile_table(services, slices, view=view)
         await self._backend.apply(with_dns(table, self._options))
+        await self._checks.apply(table.checks)
         log.debug("services applied", ports=len(table.ports))
+
+    def _zone(self) -> str:
+        return _zone_of(self._nodes.cache.get(self._options.node_name))
+
+    def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        here = self._options.node_name
+        if new is not None and new.metadata.name == here and _zone_of(old) != _zone_of(new):
+            self._dirty.poke()
+
+
+def _zone_of(node: Node | None) -> str:
+    return node.metadata.labels.get(ZONE, "") if node is not None else ""
 
 
 def with_dns(table: ServiceTable, options: ProxyOptions) -> ServiceTable:
@@ -110,4 +135,4 @@ def with_dns(table: ServiceTable, options: ProxyOptions) -> ServiceTable:
         )
         for name, protocol in (("dns", "udp"), ("dns-tcp", "tcp"))
     ]
-    return ServiceTable(tuple(ports))
+    return ServiceTable(tuple(ports), table.checks)

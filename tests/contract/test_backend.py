@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TypeVar
@@ -15,7 +16,7 @@ from appliance.proxy.backends.base import Backend
 from appliance.proxy.backends.nftables import NftablesBackend
 from appliance.proxy.backends.userspace import UserspaceBackend
 from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
-from tests.lab.netns import Lab, ask_tcp, ask_udp, inside, sh
+from tests.lab.netns import OUTER, OUTER_NODE, Lab, ask_tcp, ask_udp, inside, sh
 
 T = TypeVar("T")
 pytestmark = pytest.mark.root
@@ -39,7 +40,7 @@ async def backend(lab: Lab, request: pytest.FixtureRequest) -> AsyncIterator[Bac
             if request.param == "nftables":
                 if why := nft_usable():
                     pytest.skip(f"nftables can't be used here: {why}")
-                made = NftablesBackend("test")
+                made = NftablesBackend("test", inside="10.42.0.0/16")
             else:
                 made = UserspaceBackend("10.43.0.0/16", clock=SystemClock(), tasks=tasks)
             yield made
@@ -305,6 +306,119 @@ async def test_nftables_leaves_no_mark_on_what_it_sends_on(lab: Lab, backend: Ba
        "meta mark != 0 counter; }; }")  # fmt: skip
     assert (await tcp(lab, "10.42.0.1", NODE_PORT, source=client)) == (only, "10.42.0.1")
     assert "counter packets 0 " in sh("nft", "list", "table", "ip", "probe")
+
+
+# what comes from outside
+
+LB, EXTERNAL = "203.0.113.7", "203.0.113.8"
+
+
+def near_and_far(lab: Lab) -> tuple[str, str, dict[str, object]]:
+    """Two endpoints, of which one is on another node; the client outside knows the way to LB."""
+    near, far = lab.pod(serve=8080), lab.pod(serve=8080)
+    lab.outside()
+    ends = {
+        "endpoints": (Endpoint(near, 8080, local=True), Endpoint(far, 8080)),
+        "local_endpoints": (Endpoint(near, 8080, local=True),),
+        "balancer_ips": (LB,),
+        "external_ips": (EXTERNAL,),
+    }
+    return near, far, ends
+
+
+async def asked(lab: Lab, address: str, port: int, source: str, times: int = 12) -> set[str]:
+    return {(await tcp(lab, address, port, source=source))[0] for _ in range(times)}
+
+
+async def unanswered(lab: Lab, address: str, port: int, source: str) -> bool:
+    """Dropped or cut, but never a success."""
+    try:
+        name, _ = await tcp(lab, address, port, source=source)
+    except OSError:
+        return True
+    return not name
+
+
+async def test_from_outside_every_way_in_leads_to_all_endpoints(lab: Lab, backend: Backend) -> None:
+    near, far, ends = near_and_far(lab)
+    await backend.apply(table(**ends))
+    for address, port in ((LB, PORT), (EXTERNAL, PORT), (OUTER_NODE, NODE_PORT)):
+        assert await asked(lab, address, port, OUTER, 24) == {near, far}
+        if isinstance(backend, NftablesBackend):
+            _, seen = await tcp(lab, address, port, source=OUTER)
+            assert seen != OUTER, "answers of another node's endpoint must come back this way"
+
+
+async def test_external_policy_local_keeps_outside_traffic_here_and_shows_the_client(
+    lab: Lab, backend: Backend
+) -> None:
+    near, far, ends = near_and_far(lab)
+    pod = lab.pod()
+    await backend.apply(table(**ends, local_only_external=True))
+    for address, port in ((LB, PORT), (EXTERNAL, PORT), (OUTER_NODE, NODE_PORT)):
+        assert await asked(lab, address, port, OUTER) == {near}
+        if isinstance(backend, NftablesBackend):
+            assert (await tcp(lab, address, port, source=OUTER))[1] == OUTER
+    assert await asked(lab, VIP, PORT, pod, 24) == {near, far}, "the cluster's own traffic is free"
+    assert await asked(lab, LB, PORT, pod, 24) == {near, far}
+    assert await asked(lab, "10.42.0.1", NODE_PORT, "", 24) == {near, far}
+
+
+async def test_external_policy_local_without_an_endpoint_here_serves_nobody_outside(
+    lab: Lab, backend: Backend
+) -> None:
+    _, far, ends = near_and_far(lab)
+    ends |= {"endpoints": (Endpoint(far, 8080),), "local_endpoints": ()}
+    pod = lab.pod()
+    await backend.apply(table(**ends, local_only_external=True))
+    assert await unanswered(lab, LB, PORT, OUTER)
+    assert await unanswered(lab, OUTER_NODE, NODE_PORT, OUTER)
+    assert await asked(lab, VIP, PORT, pod) == {far}
+    assert await asked(lab, LB, PORT, pod) == {far}
+
+
+async def test_internal_policy_local_keeps_the_clusters_traffic_here(
+    lab: Lab, backend: Backend
+) -> None:
+    near, far, ends = near_and_far(lab)
+    pod = lab.pod()
+    await backend.apply(table(**ends, local_only_internal=True))
+    assert await asked(lab, VIP, PORT, pod) == {near}
+    assert await asked(lab, LB, PORT, OUTER, 24) == {near, far}, "that is about the outside"
+    ends |= {"endpoints": (Endpoint(far, 8080),), "local_endpoints": ()}
+    await backend.apply(table(**ends, local_only_internal=True))
+    assert await unanswered(lab, VIP, PORT, pod)
+
+
+async def test_a_load_balancer_lets_only_named_networks_in(lab: Lab, backend: Backend) -> None:
+    near, far, ends = near_and_far(lab)
+    await backend.apply(table(**ends, allowed_sources=("198.51.100.0/24",)))
+    assert await unanswered(lab, LB, PORT, OUTER)
+    assert await asked(lab, EXTERNAL, PORT, OUTER, 24) == {near, far}, "other ways in are free"
+    assert await asked(lab, OUTER_NODE, NODE_PORT, OUTER, 24) == {near, far}
+    await backend.apply(table(**ends, allowed_sources=("198.51.100.0/24", "192.0.2.0/28")))
+    assert await asked(lab, LB, PORT, OUTER, 24) == {near, far}
+    await backend.apply(table(**ends))
+    assert await asked(lab, LB, PORT, OUTER, 24) == {near, far}
+
+
+async def test_a_udp_client_comes_away_from_an_endpoint_that_is_gone(
+    lab: Lab, backend: Backend
+) -> None:
+    first, second, client = lab.pod(serve=8080), lab.pod(serve=8080), lab.pod()
+    await backend.apply(table(first, protocol="udp"))
+    with inside(lab.namespace_of(client)):
+        talk = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with talk:
+        talk.settimeout(2)
+        assert await asyncio.to_thread(say, talk) == first
+        await backend.apply(table(second, protocol="udp"))
+        assert await asyncio.to_thread(say, talk) == second, "the same port of the client's"
+
+
+def say(talk: socket.socket) -> str:
+    talk.sendto(b"?", (VIP, PORT))
+    return talk.recv(100).decode()
 
 
 async def test_clean_up_leaves_nothing_of_ours_and_others_alone(lab: Lab, backend: Backend) -> None:

@@ -29,6 +29,7 @@ while True:
 """
 
 
+OUTER, OUTER_NODE = "192.0.2.9", "192.0.2.1"
 _BRIDGE_MAC = "02:0a:2a:00:00:01"
 
 
@@ -62,6 +63,7 @@ class Lab:
         self._id = secrets.token_hex(3)
         self._network = network
         self._namespaces: list[str] = []
+        self._named: dict[str, str] = {}
         self._servers: list[subprocess.Popen[str]] = []
         self.node = self._namespace("node")
         # An address of its own: otherwise it takes the lowest of its ports', and a new pod makes
@@ -92,18 +94,29 @@ class Lab:
         gateway = f"{self._network}.1"
         self._in(namespace, "ip", "route", "add", gateway, "dev", "eth0", "scope", "link")
         self._in(namespace, "ip", "route", "add", "default", "via", gateway)
+        self._named[address] = namespace
         if serve:
-            argv = ["ip", "netns", "exec", namespace, sys.executable, "-c", _SERVER]
-            server = subprocess.Popen(
-                [*argv, address, str(serve)], stdout=subprocess.PIPE, text=True
-            )
-            self._servers.append(server)
-            assert server.stdout is not None
-            assert server.stdout.readline() == "up\n"
+            self._serve(namespace, address, serve)
         return address
 
     def namespace_of(self, address: str) -> str:
-        return self._namespaces[int(address.rpartition(".")[2]) - 1]
+        return self._named[address]
+
+    def outside(self, *, serve: int = 0) -> str:
+        """A host beyond the node: 192.0.2.9, on a link where the node is 192.0.2.1."""
+        namespace = self._namespace("outside")
+        link = f"o{self._id}"
+        sh("ip", "link", "add", link, "netns", self.node, "type", "veth",
+           "peer", "name", "eth0", "netns", namespace)  # fmt: skip
+        self._in(self.node, "ip", "addr", "add", f"{OUTER_NODE}/24", "dev", link)
+        self._in(self.node, "ip", "link", "set", link, "up")
+        self._in(namespace, "ip", "addr", "add", f"{OUTER}/24", "dev", "eth0")
+        self._in(namespace, "ip", "link", "set", "eth0", "up")
+        self._in(namespace, "ip", "route", "add", "default", "via", OUTER_NODE)
+        self._named[OUTER] = namespace
+        if serve:
+            self._serve(namespace, OUTER, serve)
+        return OUTER
 
     @contextmanager
     def running(self, address: str, code: str, *args: str) -> Iterator[None]:
@@ -125,6 +138,13 @@ class Lab:
                 server.stdout.close()
         for namespace in self._namespaces:
             sh("ip", "netns", "del", namespace)
+
+    def _serve(self, namespace: str, name: str, port: int) -> None:
+        argv = ["ip", "netns", "exec", namespace, sys.executable, "-c", _SERVER]
+        server = subprocess.Popen([*argv, name, str(port)], stdout=subprocess.PIPE, text=True)
+        self._servers.append(server)
+        assert server.stdout is not None
+        assert server.stdout.readline() == "up\n"
 
     def _namespace(self, name: str) -> str:
         full = f"apltest-{self._id}-{name}"

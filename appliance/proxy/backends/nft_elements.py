@@ -8,22 +8,32 @@ service took 62 to 82 s to load 10,000 services where flat maps took 2 s.
     services   10.43.0.9 . tcp . 80                  : goto lb_2     (aff_2 with client affinity)
     endpoints  0 . 10.43.0.9 . tcp . 80              : 10.42.0.5 . 8080
     endpoints  1 . 10.43.0.9 . tcp . 80              : 10.42.0.6 . 8080
-    nodeports  tcp . 30080                           : goto np_lb_2
+    nodeports  tcp . 30080                           : goto np_hide_lb_2
     nodeends   0 . tcp . 30080                       : 10.42.0.5 . 8080
     refused    10.43.0.7 . tcp . 80                  (a port without endpoints)
     hairpins   10.42.0.5 . 10.42.0.5                 (a pod that reaches itself by its service)
     sticky     10.43.0.9 . tcp . 80                  : goto stick_10800     (client affinity)
+    fenced     192.0.2.7 . tcp . 80                  (only from certain networks)
+    welcome    192.0.2.7 . tcp . 80 . 198.51.100.0/24
+
+What comes from outside goes through `hide_lb_n`, which gives the packet this node's address, so
+that answers come back this way. With the policy Local it goes through `split_lb_n_m`: the m
+endpoints of this node have the slots from NEAR on and see the client's address; the cluster's own
+traffic may use all n (`nft_chains` has their texts).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import collapse_addresses, ip_address, ip_network
+from typing import Any
 
 from appliance.proxy.backends.nft_affinity import Stuck
 from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
 
 MAPS = ("services", "endpoints", "nodeports", "nodeends", "sticky", "sticky_nodeports")
-SETS = ("refused", "refused_nodeports", "hairpins")
+SETS = ("refused", "refused_nodeports", "hairpins", "fenced", "welcome")
+NEAR = 32768
+"""The first slot of this node's endpoints."""
 
 
 @dataclass(slots=True)
@@ -42,62 +52,99 @@ def elements(table: ServiceTable) -> Elements:
     """Give the elements for the IPv4 part of a table."""
     made = Elements()
     for port in table.ports:
-        usable = [e for e in port.endpoints if _is_v4(e.address)]
-        inside = [e for e in usable if e.local] if port.local_only_internal else usable
-        outside = [e for e in usable if e.local] if port.local_only_external else usable
-        if _is_v4(port.cluster_ip):
-            _address(made, port, port.cluster_ip, inside)
-        for address in filter(_is_v4, port.external_ips):
-            _address(made, port, address, outside)
-        if port.node_port:
-            _node_port(made, port, outside)
-        for endpoint in usable:
-            made.of["hairpins"][f"{endpoint.address} . {endpoint.address}"] = ""
+        _Writer(made, port).write()
     made.stuck = frozenset(_stuck(made))
     return made
 
 
-def _address(made: Elements, port: ServicePort, address: str, to: list[Endpoint]) -> None:
-    key = f"{address} . {port.protocol} . {port.port}"
-    if not to:
-        made.of["refused"][key] = ""
-        return
-    chain = _chain(made, "", port, len(to))
-    made.of["services"][key] = f"goto {chain}"
-    _slots(made.of["endpoints"], key, to)
-    _stick(made, "sticky", key, port)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a way in stands: in which maps, under which key."""
+
+    map: str
+    ends: str
+    key: str
+
+    @property
+    def node_port(self) -> bool:
+        return self.map == "nodeports"
 
 
-def _node_port(made: Elements, port: ServicePort, to: list[Endpoint]) -> None:
-    key = f"{port.protocol} . {port.node_port}"
-    if not to:
-        made.of["refused_nodeports"][key] = ""
-        return
-    # Local traffic policy keeps the client's address; otherwise replies must come back through
-    # this node, so the source is rewritten.
-    prefix = "local_" if port.local_only_external else "np_"
-    chain = _chain(made, prefix, port, len(to))
-    made.of["nodeports"][key] = f"goto {chain}"
-    _slots(made.of["nodeends"], key, to)
-    _stick(made, "sticky_nodeports", key, port)
+class _Writer:
+    """Writes the ways in to one service port."""
+
+    def __init__(self, made: Elements, port: ServicePort) -> None:
+        self._made = made
+        self._port = port
+        self._every = [e for e in port.endpoints if _is_v4(e.address)]
+        self._local = [e for e in port.local_endpoints if _is_v4(e.address)]
+
+    def write(self) -> None:
+        port = self._port
+        if _is_v4(port.cluster_ip):
+            self._cluster_address(self._at(port.cluster_ip))
+        for address in filter(_is_v4, (*port.external_ips, *port.balancer_ips)):
+            self._outside(self._at(address))
+        if port.allowed_sources:
+            self._fence()
+        if port.node_port:
+            key = f"{port.protocol} . {port.node_port}"
+            self._outside(_Place("nodeports", "nodeends", key))
+        for endpoint in (*self._every, *self._local):
+            self._made.of["hairpins"][f"{endpoint.address} . {endpoint.address}"] = ""
+
+    def _at(self, address: str) -> _Place:
+        key = f"{address} . {self._port.protocol} . {self._port.port}"
+        return _Place("services", "endpoints", key)
+
+    def _cluster_address(self, place: _Place) -> None:
+        to = self._local if self._port.local_only_internal else self._every
+        if to:
+            self._send(place, "", str(len(to)))
+            _slots(self._made.of["endpoints"], place.key, to)
+        elif self._every:  # others have some: the client may try again, a refusal would be wrong
+            self._made.of["services"][place.key] = "drop"
+        else:
+            self._made.of["refused"][place.key] = ""
+
+    def _outside(self, place: _Place) -> None:
+        if not self._every:
+            self._made.of["refused_nodeports" if place.node_port else "refused"][place.key] = ""
+            return
+        ends = self._made.of[place.ends]
+        _slots(ends, place.key, self._every)
+        if self._port.local_only_external:
+            self._send(place, "split_", f"{len(self._every)}_{len(self._local)}")
+            _slots(ends, place.key, self._local, first=NEAR)
+        else:
+            self._send(place, "hide_", str(len(self._every)))
+
+    def _send(self, place: _Place, role: str, count: str) -> None:
+        prefix = "np_" if place.node_port else ""
+        affinity_s = self._port.affinity_s
+        chain = f"{prefix}{role}{'aff' if affinity_s else 'lb'}_{count}"
+        self._made.chains.add(chain)
+        self._made.of[place.map][place.key] = f"goto {chain}"
+        if affinity_s:
+            stick = f"stick_{affinity_s}"
+            self._made.chains.add(stick)
+            kind = "sticky_nodeports" if place.node_port else "sticky"
+            self._made.of[kind][place.key] = f"goto {stick}"
+
+    def _fence(self) -> None:
+        given = [ip_network(source, strict=False) for source in self._port.allowed_sources]
+        v4: list[Any] = [network for network in given if network.version == 4]
+        for address in filter(_is_v4, self._port.balancer_ips):
+            key = self._at(address).key
+            self._made.of["fenced"][key] = ""
+            # A node that has the address itself asks from it.
+            for network in collapse_addresses([*v4, ip_network(address)]):
+                self._made.of["welcome"][f"{key} . {network}"] = ""
 
 
-def _chain(made: Elements, prefix: str, port: ServicePort, slots: int) -> str:
-    name = f"{prefix}{'aff' if port.affinity_s else 'lb'}_{slots}"
-    made.chains.add(name)
-    return name
-
-
-def _slots(target: dict[str, str], key: str, to: Iterable[Endpoint]) -> None:
-    for slot, endpoint in enumerate(to):
+def _slots(target: dict[str, str], key: str, to: Iterable[Endpoint], first: int = 0) -> None:
+    for slot, endpoint in enumerate(to, first):
         target[f"{slot} . {key}"] = f"{endpoint.address} . {endpoint.port}"
-
-
-def _stick(made: Elements, kind: str, key: str, port: ServicePort) -> None:
-    if port.affinity_s:
-        chain = f"stick_{port.affinity_s}"
-        made.chains.add(chain)
-        made.of[kind][key] = f"goto {chain}"
 
 
 def _stuck(made: Elements) -> Iterable[tuple[str, str]]:

@@ -3,13 +3,12 @@
 One call's text is one transaction of the kernel: packets see the old table or the new one.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 
 from appliance.proxy.backends.nft_affinity import CLIENTS_MAX
+from appliance.proxy.backends.nft_chains import MASQUERADE_BIT, PROTOCOLS, chain
 from appliance.proxy.backends.nft_elements import MAPS, SETS, Elements
 
-MASQUERADE_BIT = "0x4000"  # the bit kube-proxy uses, so that other tools know to leave it alone
 # A tunnel hands its packet's mark on to the one around it, which must keep its own address.
 _UNMARK = f"meta mark set meta mark ^ {MASQUERADE_BIT}"
 _BATCH = 500  # elements per statement: nft's parser is quadratic in very long lists
@@ -25,6 +24,8 @@ _TYPES = {
     "refused": "type ipv4_addr . inet_proto . inet_service",
     "refused_nodeports": "type inet_proto . inet_service",
     "hairpins": "type ipv4_addr . ipv4_addr",
+    "fenced": "type ipv4_addr . inet_proto . inet_service",
+    "welcome": "type ipv4_addr . inet_proto . inet_service . ipv4_addr; flags interval",
 }
 _DISPATCH = """
     ip daddr . meta l4proto . th dport vmap @services
@@ -33,13 +34,20 @@ _DISPATCH = """
 _REFUSE = """
     ip daddr . meta l4proto . th dport @refused jump refuse
     fib daddr type local meta l4proto . th dport @refused_nodeports jump refuse"""
+# Before the address is replaced, and for the first packet of a connection alone.
+_FENCE = """
+    ct state new ip daddr . meta l4proto . th dport @fenced jump fence"""
+_FENCE_CHAIN = """
+  chain fence {
+    ip daddr . meta l4proto . th dport . ip saddr @welcome return
+    drop
+  }"""
 _REFUSE_CHAIN = """
   chain refuse {
     meta l4proto tcp reject with tcp reset
     reject
   }"""
 
-_PROTOCOLS = ("tcp", "udp", "sctp")
 # Where a new connection went is known after it was sent on: then it is learned, for as long as the
 # service says. A client that is known already is sent where the map says, and its time starts anew.
 _LEARN = "".join(
@@ -48,7 +56,7 @@ _LEARN = "".join(
         ("sticky", "ct original ip daddr . meta l4proto"),
         ("sticky_nodeports", "meta l4proto"),
     )
-    for protocol in _PROTOCOLS
+    for protocol in PROTOCOLS
 )
 _AFFINITY = f"""
   map affinity {{
@@ -68,21 +76,27 @@ _LEARN_CHAINS = f"""
   }}"""
 
 
-def whole(table: str, wanted: Elements) -> str:
-    """Text that replaces our table, whatever was in it, in one transaction."""
+def whole(table: str, wanted: Elements, inside: str = "") -> str:
+    """Text that replaces our table, whatever was in it, in one transaction.
+
+    `inside` is the network of the pods: their traffic is the cluster's own.
+    """
     named = "\n".join(
         [f"  map {name} {{ {_TYPES[name]}; }}" for name in MAPS]
         + [f"  set {name} {{ {_TYPES[name]}; }}" for name in SETS]
     )
-    chains = "\n".join(_chain(name) for name in sorted(wanted.chains))
+    chains = "\n".join(chain(name, inside) for name in sorted(wanted.chains))
     return f"""table ip {table}
 delete table ip {table}
 table ip {table} {{
 {named}{_AFFINITY}
-{chains}{_REFUSE_CHAIN}{_LEARN_CHAINS}
+{chains}{_REFUSE_CHAIN}{_FENCE_CHAIN}{_LEARN_CHAINS}
   chain guard {{
     type filter hook prerouting priority -150; policy accept;
-    iifname != "lo" ip daddr 127.0.0.0/8 drop
+    iifname != "lo" ip daddr 127.0.0.0/8 drop{_FENCE}
+  }}
+  chain guard_output {{
+    type filter hook output priority -150; policy accept;{_FENCE}
   }}
   chain prerouting {{
     type nat hook prerouting priority dstnat; policy accept;{_DISPATCH}
@@ -109,7 +123,7 @@ table ip {table} {{
 {_adds(table, wanted.of)}"""
 
 
-def change(table: str, old: Elements, new: Elements) -> str:
+def change(table: str, old: Elements, new: Elements, inside: str = "") -> str:
     """Text that turns one state into another; "" when nothing changed.
 
     Deletes come first: an element whose value changes is taken out and put in again within the
@@ -118,7 +132,8 @@ def change(table: str, old: Elements, new: Elements) -> str:
     gone = {n: {k: v for k, v in old.of[n].items() if new.of[n].get(k) != v} for n in old.of}
     come = {n: {k: v for k, v in new.of[n].items() if old.of[n].get(k) != v} for n in new.of}
     chains = [
-        f"table ip {table} {{\n{_chain(name)}\n}}" for name in sorted(new.chains - old.chains)
+        f"table ip {table} {{\n{chain(name, inside)}\n}}"
+        for name in sorted(new.chains - old.chains)
     ]
     deletes = [
         f"delete element ip {table} {name} {{ {', '.join(part)} }}"
@@ -127,43 +142,6 @@ def change(table: str, old: Elements, new: Elements) -> str:
     ]
     parts = [*chains, *deletes, _adds(table, come)]
     return "\n".join(p for p in parts if p)
-
-
-def _chain(name: str) -> str:
-    """Text of a chain whose name says all: `lb_3`, `np_aff_3`, `stick_10800`."""
-    found = re.fullmatch(r"(?:(np_|local_)?(lb|aff)|(stick))_(\d+)", name)
-    if found is None:
-        raise ValueError(f"{name} is not one of our chains")
-    prefix, how, stick, count = found[1] or "", found[2], found[3], int(found[4])
-    if stick:
-        return f"  chain {name} {{{_learning(count)}\n  }}"
-    mark = f"\n    meta mark set meta mark | {MASQUERADE_BIT}" if prefix == "np_" else ""
-    known = _sending("ip saddr . ip daddr . meta l4proto . th dport map @affinity")
-    return f"""  chain {name} {{{mark}{known if how == "aff" else ""}{_picking(prefix, count)}
-  }}"""
-
-
-def _picking(prefix: str, count: int) -> str:
-    key = "meta l4proto . th dport map @nodeends"
-    if not prefix:
-        key = "ip daddr . meta l4proto . th dport map @endpoints"
-    return _sending(f"numgen random mod {count} . {key}")
-
-
-def _sending(to: str) -> str:
-    return "".join(
-        f"\n    meta l4proto {name} dnat ip to {to.replace('th dport', f'{name} dport')}"
-        for name in _PROTOCOLS
-    )
-
-
-def _learning(timeout_s: int) -> str:
-    key = "ct original ip saddr . ct original ip daddr . meta l4proto . ct original proto-dst"
-    return "".join(
-        f"\n    meta l4proto {name} update @affinity "
-        f"{{ {key} timeout {timeout_s}s : ip daddr . {name} dport }}"
-        for name in _PROTOCOLS
-    )
 
 
 def _adds(table: str, items: Mapping[str, Mapping[str, str]]) -> str:

@@ -109,11 +109,11 @@ class UserspaceBackend:
 def _fronts(table: ServiceTable) -> dict[Front, tuple[ServicePort, tuple[Endpoint, ...]]]:
     found: dict[Front, tuple[ServicePort, tuple[Endpoint, ...]]] = {}
     for port in table.ports:
-        local = tuple(e for e in port.endpoints if e.local)
+        local = port.local_endpoints
         inside = local if port.local_only_internal else port.endpoints
         outside = local if port.local_only_external else port.endpoints
         found[port.protocol, port.cluster_ip, port.port] = (port, inside)
-        for address in port.external_ips:
+        for address in (*port.external_ips, *port.balancer_ips):
             found[port.protocol, address, port.port] = (port, outside)
         if port.node_port:
             found[port.protocol, _EVERY_ADDRESS, port.node_port] = (port, outside)

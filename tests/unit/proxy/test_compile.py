@@ -1,11 +1,13 @@
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from appliance.api.kinds.core.service import Service
+from appliance.api.kinds.core.service_spec import LoadBalancerIngress
 from appliance.api.kinds.discovery.endpointslice import EndpointSlice
-from appliance.proxy.compile import compile_table
-from appliance.proxy.table import Endpoint
+from appliance.proxy.compile import Viewpoint, compile_table
+from appliance.proxy.table import Endpoint, HealthCheck
 
 
 def service(name: str = "web", **spec: Any) -> Service:
@@ -35,7 +37,7 @@ def at(address: str, node: str = "a", **conditions: bool) -> dict[str, Any]:
 
 
 def endpoints_of(*slices: EndpointSlice, **spec: Any) -> tuple[Endpoint, ...]:
-    return compile_table([service(**spec)], slices, node_name="a").ports[0].endpoints
+    return compile_table([service(**spec)], slices, view=Viewpoint("a")).ports[0].endpoints
 
 
 def test_a_service_gets_the_ready_endpoints_of_its_slices() -> None:
@@ -63,7 +65,7 @@ def test_headless_and_external_services_have_no_row() -> None:
         service("a", clusterIP="None"),
         service("b", clusterIP="", type="ExternalName", externalName="example.org"),
     ]
-    assert compile_table(services, [], node_name="a").ports == ()
+    assert compile_table(services, [], view=Viewpoint("a")).ports == ()
 
 
 def test_ports_of_one_service_are_rows_of_their_own_and_sorted() -> None:
@@ -71,7 +73,7 @@ def test_ports_of_one_service_are_rows_of_their_own_and_sorted() -> None:
         {"name": "b", "port": 2, "protocol": "UDP"},
         {"name": "a", "port": 1, "nodePort": 30001},
     ]
-    table = compile_table([service(ports=ports)], [], node_name="a")
+    table = compile_table([service(ports=ports)], [], view=Viewpoint("a"))
     assert [(p.port_name, p.protocol, p.port, p.node_port) for p in table.ports] == [
         ("a", "tcp", 1, 30001),
         ("b", "udp", 2, 0),
@@ -89,9 +91,63 @@ def test_affinity_and_traffic_policies_are_carried_over() -> None:
             )
         ],
         [],
-        node_name="a",
+        view=Viewpoint("a"),
     ).ports
     assert port.affinity_s == 10800
     assert port.local_only_external
     assert port.local_only_internal
     assert port.external_ips == ("192.0.2.1",)
+
+
+def hinted(address: str, *, nodes: Sequence[str] = (), zones: Sequence[str] = ()) -> dict[str, Any]:
+    hints = {"forNodes": [{"name": n} for n in nodes], "forZones": [{"name": z} for z in zones]}
+    return {**at(address, ready=True), "hints": hints}
+
+
+def seen_from(zone: str, *endpoints: dict[str, Any]) -> list[str]:
+    view = Viewpoint("a", zone)
+    (port,) = compile_table([service()], [endpoint_slice(*endpoints)], view=view).ports
+    return [e.address for e in port.endpoints]
+
+
+def test_hints_for_our_zone_are_followed_if_everybody_has_some() -> None:
+    east, west = hinted("10.42.0.5", zones=["east"]), hinted("10.42.0.6", zones=["west"])
+    assert seen_from("east", east, west) == ["10.42.0.5"]
+    assert len(seen_from("", east, west)) == 2, "a node without a zone uses all"
+    assert len(seen_from("north", east, west)) == 2, "nothing is for it"
+    assert len(seen_from("east", east, west, hinted("10.42.0.7"))) == 3, "half written"
+
+
+def test_hints_for_our_node_come_first() -> None:
+    mine = hinted("10.42.0.5", nodes=["a"], zones=["east"])
+    other = hinted("10.42.0.6", nodes=["b"], zones=["east"])
+    assert seen_from("east", mine, other) == ["10.42.0.5"]
+    elsewhere = hinted("10.42.0.7", nodes=["c"], zones=["east"])
+    assert seen_from("east", other, elsewhere) == ["10.42.0.6", "10.42.0.7"], "then the zone"
+
+
+def test_what_terminates_here_serves_local_traffic_while_others_stay() -> None:
+    leaving = at("10.42.0.5", ready=False, serving=True, terminating=True)
+    slices = [endpoint_slice(leaving, at("10.42.1.5", node="b", ready=True))]
+    (port,) = compile_table([service()], slices, view=Viewpoint("a")).ports
+    assert [e.address for e in port.endpoints] == ["10.42.1.5"]
+    assert [e.address for e in port.local_endpoints] == ["10.42.0.5"]
+
+
+def test_a_balancers_health_check_counts_ready_endpoints_of_this_node() -> None:
+    leaving = at("10.42.0.7", ready=False, serving=True, terminating=True)
+    slices = [endpoint_slice(at("10.42.0.5"), at("10.42.0.6"), at("10.42.1.5", node="b"), leaving)]
+    spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 31000}
+    table = compile_table([service(**spec)], slices, view=Viewpoint("a"))
+    assert table.checks == (HealthCheck(namespace="d", name="web", port=31000, local_endpoints=2),)
+    assert compile_table([service()], slices, view=Viewpoint("a")).checks == ()
+
+
+def test_a_balancer_that_sends_on_by_itself_is_not_caught() -> None:
+    made = service(type="LoadBalancer")
+    made.status.loadBalancer.ingress = [
+        LoadBalancerIngress(ip="192.0.2.1", ipMode="VIP"),
+        LoadBalancerIngress(ip="192.0.2.2", ipMode="Proxy"),
+    ]
+    (port,) = compile_table([made], [], view=Viewpoint("a")).ports
+    assert port.balancer_ips == ("192.0.2.1",)

@@ -21,6 +21,11 @@ def table(*ports: ServicePort) -> ServiceTable:
     return ServiceTable(ports)
 
 
+def rules_of(chain: str, text: str) -> list[str]:
+    body = text.partition(f"chain {chain} {{")[2].partition("}")[0]
+    return [line.strip() for line in body.strip().splitlines()]
+
+
 def test_a_service_is_one_element_and_one_slot_per_endpoint() -> None:
     made = elements(table(port("10.42.0.5", "10.42.0.6")))
     assert made.of["services"] == {"10.43.0.9 . tcp . 80": "goto lb_2"}
@@ -40,9 +45,65 @@ def test_a_port_without_endpoints_is_refused_at_once() -> None:
 
 def test_local_policy_keeps_only_endpoints_of_this_node_and_the_source_address() -> None:
     ends = (Endpoint("10.42.0.5", 8080, local=True), Endpoint("10.42.1.5", 8080))
-    made = elements(table(port(node_port=30080, endpoints=ends, local_only_external=True)))
-    assert made.of["nodeports"] == {"tcp . 30080": "goto local_lb_1"}
+    made = elements(
+        table(
+            port(
+                node_port=30080, endpoints=ends, local_endpoints=ends[:1], local_only_external=True
+            )
+        )
+    )
+    assert made.of["nodeports"] == {"tcp . 30080": "goto np_split_lb_2_1"}
     assert made.of["services"] == {"10.43.0.9 . tcp . 80": "goto lb_2"}
+    chain = (
+        whole("t", made, "10.42.0.0/16").partition("chain np_split_lb_2_1 {")[2].partition("}")[0]
+    )
+    rules = [line.strip() for line in chain.strip().splitlines()]
+    assert [r for r in rules if "mark" in r] == [
+        "fib saddr type local meta mark set meta mark | 0x4000"
+    ], "only this node's own packets get its address"
+    assert "ip saddr 10.42.0.0/16" in rules[0], "pods may use all"
+    assert "mod 1 offset 32768" in rules[-1], "others what is here"
+
+
+def test_local_policy_without_endpoints_here_drops_and_without_any_refuses() -> None:
+    far = (Endpoint("10.42.1.5", 8080),)
+    policies = {"local_only_external": True, "local_only_internal": True}
+    made = elements(table(port(node_port=30080, endpoints=far, **policies)))
+    assert made.of["services"] == {"10.43.0.9 . tcp . 80": "drop"}
+    assert made.of["nodeports"] == {"tcp . 30080": "goto np_split_lb_1_0"}
+    assert (
+        whole("t", made).partition("chain np_split_lb_1_0 {")[2].partition("}")[0].split()[-1]
+        == "drop"
+    )
+    nobody = elements(table(port(node_port=30080, **policies)))
+    assert nobody.of["refused"] == {"10.43.0.9 . tcp . 80": ""}
+
+
+def test_what_comes_from_outside_by_an_address_gets_this_nodes() -> None:
+    made = elements(
+        table(port("10.42.0.5", external_ips=("192.0.2.1",), balancer_ips=("192.0.2.2",)))
+    )
+    assert made.of["services"] == {
+        "10.43.0.9 . tcp . 80": "goto lb_1",
+        "192.0.2.1 . tcp . 80": "goto hide_lb_1",
+        "192.0.2.2 . tcp . 80": "goto hide_lb_1",
+    }
+
+
+def test_a_load_balancers_fence_lets_named_networks_and_the_node_itself_in() -> None:
+    made = elements(
+        table(
+            port(
+                "10.42.0.5",
+                external_ips=("192.0.2.1",),
+                balancer_ips=("192.0.2.2",),
+                allowed_sources=("198.51.100.0/24", "198.51.100.0/25", "2001:db8::/32"),
+            )
+        )
+    )
+    key = "192.0.2.2 . tcp . 80"
+    assert made.of["fenced"] == {key: ""}
+    assert set(made.of["welcome"]) == {f"{key} . 192.0.2.2/32", f"{key} . 198.51.100.0/24"}
 
 
 def test_nothing_changed_is_no_text() -> None:
