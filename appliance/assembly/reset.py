@@ -6,7 +6,7 @@ import shutil
 import structlog
 
 from appliance.assembly.place import find_place
-from appliance.assembly.worker import open_network
+from appliance.assembly.worker import open_network, relay_options
 from appliance.config.schema import Config
 from appliance.kit.clock import SystemClock
 from appliance.kit.nftables import nft_usable
@@ -17,6 +17,7 @@ from appliance.node.runtimes.detect import open_runtime
 from appliance.node.runtimes.marks import CLUSTER, ROLE, ROLE_SANDBOX
 from appliance.node.volumes.mounts import unmount_all
 from appliance.proxy.backends.nftables import NftablesBackend
+from appliance.proxy.backends.userspace import UserspaceBackend
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ async def reset(config: Config, *, keep_data: bool) -> list[str]:
             await runtime.close()
     await open_network(config, place).clean_up()
     await Wiring(place.cluster_id).clean_up()
+    await UserspaceBackend(relay_options(config, place), clock=clock).clean_up()
     if not nft_usable():
         await NftablesBackend(place.cluster_id).clean_up()
         await KernelGuard(place.cluster_id).clean_up()

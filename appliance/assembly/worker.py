@@ -40,7 +40,7 @@ from appliance.node.resources import host_facts
 from appliance.node.runtimes.detect import open_runtime
 from appliance.proxy.backends.base import Backend
 from appliance.proxy.backends.nftables import NftablesBackend
-from appliance.proxy.backends.userspace import UserspaceBackend
+from appliance.proxy.backends.userspace import RelayOptions, UserspaceBackend
 from appliance.proxy.dns.counts import Counts
 from appliance.proxy.loop import ProxyLoop, ProxyOptions
 
@@ -176,18 +176,28 @@ def _start_proxy(
     options = ProxyOptions(
         node_name=place.node_name, cluster_dns=config.dns_address, dns_listen=dns_listen
     )
-    backend = open_backend(config, place, tasks)
+    backend = open_backend(config, place)
     loop = ProxyLoop(informers, backend, options=options, clock=clock)
     _ = tasks.spawn("proxy", loop.run())
     return backend
 
 
-def open_backend(config: Config, place: Place, tasks: Tasks) -> Backend:
+def open_backend(config: Config, place: Place) -> Backend:
     """nftables where it works, unless told otherwise."""
     mode = config.proxy_mode
     if mode == "auto" and (why := nft_usable()):
         log.warning("services go through userspace relays", because=why)
         mode = "userspace"
     if mode == "userspace":
-        return UserspaceBackend(config.service_cidr, clock=SystemClock(), tasks=tasks)
+        return UserspaceBackend(relay_options(config, place), clock=SystemClock())
     return NftablesBackend(place.cluster_id, inside=config.cluster_cidr)
+
+
+def relay_options(config: Config, place: Place) -> RelayOptions:
+    """What the relays of the userspace proxy must know."""
+    return RelayOptions(
+        cluster_id=place.cluster_id,
+        service_cidr=config.service_cidr,
+        inside=config.cluster_cidr,
+        log=config.data / "agent" / "relays.log",
+    )

@@ -2,19 +2,23 @@
 
 import asyncio
 import json
+import os
+import signal
 import socket
+import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
 from appliance.kit.clock import SystemClock
 from appliance.kit.nftables import nft_usable
-from appliance.kit.tasks import Tasks
 from appliance.proxy.backends.base import Backend
 from appliance.proxy.backends.nftables import NftablesBackend
-from appliance.proxy.backends.userspace import UserspaceBackend
+from appliance.proxy.backends.userspace import RelayOptions, UserspaceBackend
+from appliance.proxy.relays.wire import meeting_point
 from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
 from tests.lab.netns import OUTER, OUTER_NODE, Lab, ask_tcp, ask_udp, inside, sh
 
@@ -33,18 +37,29 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(params=["nftables", "userspace"])
-async def backend(lab: Lab, request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
+async def backend(
+    lab: Lab, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[Backend]:
     with inside(lab.node):
-        async with Tasks("test") as tasks:
-            made: Backend
-            if request.param == "nftables":
-                if why := nft_usable():
-                    pytest.skip(f"nftables can't be used here: {why}")
-                made = NftablesBackend("test", inside="10.42.0.0/16")
-            else:
-                made = UserspaceBackend("10.43.0.0/16", clock=SystemClock(), tasks=tasks)
-            yield made
-            await made.clean_up()
+        made: Backend
+        if request.param == "nftables":
+            if why := nft_usable():
+                pytest.skip(f"nftables can't be used here: {why}")
+            made = NftablesBackend("test", inside="10.42.0.0/16")
+        else:
+            made = relays(tmp_path)
+        yield made
+        await made.clean_up()
+
+
+def relays(folder: Path) -> UserspaceBackend:
+    options = RelayOptions(
+        cluster_id="test",
+        service_cidr="10.43.0.0/16",
+        inside="10.42.0.0/16",
+        log=folder / "relays.log",
+    )
+    return UserspaceBackend(options, clock=SystemClock())
 
 
 async def tcp(lab: Lab, address: str, port: int, *, source: str = "") -> tuple[str, str]:
@@ -308,6 +323,45 @@ async def test_nftables_leaves_no_mark_on_what_it_sends_on(lab: Lab, backend: Ba
     assert "counter packets 0 " in sh("nft", "list", "table", "ip", "probe")
 
 
+async def test_a_relay_process_outlives_its_agent_and_is_found_again(
+    lab: Lab, backend: Backend, tmp_path: Path
+) -> None:
+    if not isinstance(backend, UserspaceBackend):
+        pytest.skip("rules are the kernel's; they outlive everybody")
+    first, second = lab.pod(serve=8080), lab.pod(serve=8080)
+    await backend.apply(table(first))
+    pid = relay_pid()
+    again = relays(tmp_path)  # as an agent after kill -9: the old one never said a word
+    assert set(await names(lab, 4)) == {first}
+    await again.apply(table(first))
+    assert relay_pid() == pid, "nothing flaps"
+    await again.apply(table(second))
+    assert set(await names(lab, 4)) == {second}
+
+
+async def test_a_relay_process_that_died_is_noticed_and_replaced(
+    lab: Lab, backend: Backend
+) -> None:
+    if not isinstance(backend, UserspaceBackend):
+        pytest.skip("there is no process that could die")
+    only = lab.pod(serve=8080)
+    waiting = asyncio.get_running_loop().create_task(backend.drifted())
+    await backend.apply(table(only))
+    os.kill(relay_pid(), signal.SIGKILL)
+    await asyncio.wait_for(waiting, 5)
+    await backend.apply(table(only))
+    assert set(await names(lab, 4)) == {only}
+
+
+def relay_pid() -> int:
+    """The process at the other end of our line."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(meeting_point("test"))
+        return int(
+            struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+        )
+
+
 # what comes from outside
 
 LB, EXTERNAL = "203.0.113.7", "203.0.113.8"
@@ -332,11 +386,14 @@ async def asked(lab: Lab, address: str, port: int, source: str, times: int = 12)
 
 async def unanswered(lab: Lab, address: str, port: int, source: str) -> bool:
     """Dropped or cut, but never a success."""
+
+    def ask(address: str, port: int) -> str:
+        return ask_tcp(address, port, timeout_s=0.7)[0]
+
     try:
-        name, _ = await tcp(lab, address, port, source=source)
+        return not await asyncio.to_thread(_inside, lab.namespace_of(source), ask, address, port)
     except OSError:
         return True
-    return not name
 
 
 async def test_from_outside_every_way_in_leads_to_all_endpoints(lab: Lab, backend: Backend) -> None:
