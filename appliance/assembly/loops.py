@@ -1,13 +1,14 @@
 """Scheduler and controllers of a master, on the in-process client."""
 
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
+from prometheus_client import CollectorRegistry
 
 from appliance.assembly.customkinds import CustomKinds
 from appliance.client.base import Client
@@ -23,6 +24,7 @@ from appliance.control.controllers.table import ControllerOptions, build, runner
 from appliance.control.controllers.tokensecrets import Sign
 from appliance.control.custom.catalog import Catalog
 from appliance.control.http.health import Check
+from appliance.control.http.metrics import LoopCounts, LoopFigures
 from appliance.control.scheduler.loop import Scheduler
 from appliance.control.scheduler.settings import Settings, read_settings
 from appliance.control.scheduler.volumebinding import VolumeBinding
@@ -88,6 +90,18 @@ class Loops:
             for runner in self.runners:
                 _ = tasks.spawn("controller", runner.run())
             await tasks.wait_failed()
+
+    def figures(self) -> CollectorRegistry:
+        """What the loops have done, for `/metrics`."""
+        registry = CollectorRegistry()
+        registry.register(LoopFigures(self._counts))
+        return registry
+
+    def _counts(self) -> Iterator[LoopCounts]:
+        for runner in self.runners:
+            yield LoopCounts(runner.controller.name, runner.depth, runner.done, runner.failed)
+        if (loop := self.scheduler) is not None:
+            yield LoopCounts(loop.name, loop.waiting, loop.done, loop.failed)
 
     def check(self) -> Check:
         """Ready once every cache holds its first list."""

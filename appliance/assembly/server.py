@@ -122,6 +122,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             checks=(_store_check(store), loops.check()),
             nodes=nodes,
             forwarder=forwarder,
+            metrics=loops.figures(),
             unguarded=_door(config, place, credentials, client).routes(),
         )
         # Before anybody can ask: roles decide who may.

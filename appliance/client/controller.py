@@ -80,6 +80,9 @@ class Runner:
         self._clock = clock
         self._workers = workers
         self._queue = WorkQueue(clock=clock, backoff=backoff or RETRY)
+        self.done = 0
+        """Keys that were reconciled, in vain or not."""
+        self.failed = 0
         self._watches = tuple(controller.watches())
         for watch in self._watches:
             self.listen(watch)
@@ -88,6 +91,11 @@ class Runner:
     def idle(self) -> bool:
         """Whether no key waits and none is worked on."""
         return self._queue.idle
+
+    @property
+    def depth(self) -> int:
+        """How many keys wait."""
+        return len(self._queue)
 
     def listen(self, watch: Watch) -> None:
         """Wake keys by one more watch, whose informer the caller runs."""
@@ -127,10 +135,12 @@ class Runner:
                 self._queue.add(key)  # leadership may come back: the key is still dirty then
                 raise
             except Conflict as error:
+                self.failed += 1
                 # Somebody was faster; their change is on its way to our cache.
                 self._queue.add_failed(key)
                 log.debug("lost a race", loop=self.controller.name, key=key, error=str(error))
             except Exception as error:  # the top of every loop: again after a pause
+                self.failed += 1
                 pause = self._queue.add_failed(key)
                 log.warning(
                     "reconcile failed",
@@ -145,4 +155,5 @@ class Runner:
                 if result.again_in_s is not None:
                     self._queue.add_after(key, result.again_in_s)
             finally:
+                self.done += 1
                 self._queue.done(key)

@@ -23,6 +23,7 @@ from appliance.control.controllers.clusterroles import ClusterRoles
 from appliance.control.controllers.cronjobs import CronJobs
 from appliance.control.controllers.daemonsets import DaemonSets
 from appliance.control.controllers.deployments import Deployments
+from appliance.control.controllers.disruptions import Disruptions
 from appliance.control.controllers.endpoints import EndpointsController
 from appliance.control.controllers.endpointslices import EndpointSliceController
 from appliance.control.controllers.evictions import Evictions
@@ -123,6 +124,7 @@ def build(
         NodeIpam(client, informers, cluster_cidr=options.cluster_cidr, recorder=nodes),
         NodeLife(client, informers, clock=clock, recorder=nodes),
         Evictions(client, informers, clock=clock, recorder=evictions),
+        Disruptions(client, informers, clock=clock, recorder=recorder.named("controllermanager")),
         PodCollector(client, informers, clock=clock),
         *_storage(client, informers, recorder, local=options.local_storage),
         ClaimProtection(client, informers),

@@ -5,6 +5,7 @@ resources of the table of kinds and status codes only, never names.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -44,6 +45,37 @@ class _Caches(Collector):
             cut.add_metric(key, kind.watchers_cut)
             reloads.add_metric(key, kind.reloads)
         return (objects, watchers, cut, reloads)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopCounts:
+    """What a control loop has done since the start."""
+
+    name: str
+    waiting: int
+    done: int
+    failed: int
+
+
+class LoopFigures(Collector):
+    """Figures of the control loops, by the names that dashboards of controllers use."""
+
+    def __init__(self, counts: Callable[[], Iterable[LoopCounts]]) -> None:
+        self._counts = counts
+
+    @override
+    def collect(self) -> Iterable[Metric]:
+        depth = GaugeMetricFamily("workqueue_depth", "Keys that wait.", labels=("name",))
+        reconciled = CounterMetricFamily(
+            "controller_runtime_reconcile",  # the library appends _total
+            "Keys that were looked at.",
+            labels=("controller", "result"),
+        )
+        for loop in self._counts():
+            depth.add_metric((loop.name,), loop.waiting)
+            reconciled.add_metric((loop.name, "success"), loop.done - loop.failed)
+            reconciled.add_metric((loop.name, "error"), loop.failed)
+        return (depth, reconciled)
 
 
 class Metrics:

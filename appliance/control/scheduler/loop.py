@@ -61,6 +61,10 @@ class Scheduler:
         self._choosers = {p.name: Chooser(p.plus(more), rng) for p in settings.profiles}
         self._queue = Queue(clock, settings.retry)
         self._busy = 0
+        self.done = 0
+        """Tries, in vain or not."""
+        self.failed = 0
+        """Tries that an error ended."""
         self._world = World(informers, tell=self._happened, wanting=self._wanting)
         for extension in extensions:
             extension.listen(self._happened)
@@ -79,6 +83,11 @@ class Scheduler:
             _ = tasks.spawn("rests", self._queue.end_rests())
             _ = tasks.spawn("choices", self._work(tasks))
             await tasks.wait_failed()
+
+    @property
+    def waiting(self) -> int:
+        """Pods without a node, whatever they wait for."""
+        return len(self._queue)
 
     @property
     def idle(self) -> bool:
@@ -104,6 +113,7 @@ class Scheduler:
             raise
         except Exception as error:  # the top of the loop: again after a rest
             self._back_out(info)
+            self.failed += 1
             log.warning(
                 "scheduling failed",
                 pod=info.key,
@@ -112,6 +122,7 @@ class Scheduler:
             )
         finally:
             self._busy -= 1
+            self.done += 1
             slots.release()
 
     async def _schedule(self, info: PodInfo) -> None:
