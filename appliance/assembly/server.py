@@ -6,7 +6,6 @@ agent. It stops the other way round; the agent's containers go on running.
 
 import random
 import ssl
-import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from appliance.assembly.childargs import agent_argv
 from appliance.assembly.datastore import open_store, prefix_quotas
 from appliance.assembly.loops import Signing, make_loops
 from appliance.assembly.place import Place, find_place
@@ -66,8 +66,6 @@ _MAX_TXN_OPS = 10_000
 """More than etcd's 128: a whole namespace comes back in one transaction."""
 _DAY_S = 86_400.0
 MASTERS = ("system:masters",)
-CONTROL_PLANE = "node-role.kubernetes.io/control-plane=true"
-"""Label of the server's own node; `kubectl get nodes` shows it as the role."""
 
 
 @asynccontextmanager
@@ -140,7 +138,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             masters = Masters(store, client, identity=identity, entry=entry, clock=clock)
             await stack.enter_async_context(masters.among_others(tasks))
         if not config.disable_agent:
-            _ = tasks.forever("agent", Child(_agent_argv(config, place, server.port)).run)
+            _ = tasks.forever("agent", Child(agent_argv(config, place, server.port)).run)
         stack.push_async_callback(loops.resign)
         stack.push_async_callback(tasks.close)  # loops end before what they use is closed
         log.info("api server listens", port=server.port, data_dir=config.data_dir)
@@ -318,38 +316,3 @@ def _write_kubeconfigs(config: Config, credentials: Credentials, port: int) -> N
     if config.write_kubeconfig:
         mode = int(config.write_kubeconfig_mode, 8)
         write_kubeconfig(Path(config.write_kubeconfig), access, mode=mode)
-
-
-def _agent_argv(config: Config, place: Place, port: int) -> list[str]:
-    """The agent takes its place from us and the rest of its configuration as we do."""
-    given = {
-        "data-dir": config.data_dir,
-        "server": f"https://127.0.0.1:{port}",
-        "node-name": place.node_name,
-        "node-ip": place.node_ip,
-        "cluster-cidr": config.cluster_cidr,
-        "service-cidr": config.service_cidr,
-        "cluster-dns": config.dns_address,
-        "cluster-domain": config.cluster_domain,
-        "kubelet-port": str(config.kubelet_port),
-        "runtime": config.runtime,
-        "runtime-endpoint": config.runtime_endpoint,
-        "proxy-mode": config.proxy_mode,
-        "manifest-path": config.manifest_path,
-        "default-local-storage-path": config.default_local_storage_path,
-        "file-check-frequency": f"{config.file_check_frequency:g}s",
-        "manifest-url": config.manifest_url,
-        "http-check-frequency": f"{config.http_check_frequency:g}s",
-        "sync-frequency": f"{config.sync_frequency:g}s",
-        "log-format": config.log_format,
-        "log-level": config.log_level,
-    }
-    flags = [part for name, value in given.items() if value for part in (f"--{name}", value)]
-    for name, values in (
-        ("node-label", (CONTROL_PLANE, *config.node_label)),
-        ("node-taint", config.node_taint),
-        ("manifest-etcd", config.manifest_etcd),
-        ("disable", config.disable),
-    ):
-        flags += [part for value in values for part in (f"--{name}", value)]
-    return [sys.executable, "-m", "appliance", "agent", "--with-parent", *flags]

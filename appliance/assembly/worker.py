@@ -33,7 +33,7 @@ from appliance.node.network.policies.kernel import KernelGuard
 from appliance.node.network.policies.loop import PolicyLoop
 from appliance.node.network.routes import Tunnel, network_id
 from appliance.node.network.wiring import Wiring
-from appliance.node.options import NodeOptions, ServeOptions
+from appliance.node.options import NodeOptions, ServeOptions, UpkeepOptions
 from appliance.node.podrange import keep_range, own_range
 from appliance.node.register import fresh_node
 from appliance.node.resources import host_facts
@@ -136,12 +136,38 @@ def node_options(config: Config, place: Place) -> NodeOptions:
         manifest_etcd=config.manifest_etcd,
         manifest_hosts=_host_names(place) if config.manifest_etcd else (),
         relist_s=config.sync_frequency,
+        upkeep=_upkeep(config),
     )
 
 
 def _storage_dir(config: Config) -> Path:
     wanted = config.default_local_storage_path
     return Path(wanted).absolute() if wanted else config.data / "storage"
+
+
+def _upkeep(config: Config) -> UpkeepOptions:
+    """What the node keeps free.
+
+    Raises:
+        ValueError: a threshold or an amount can't be read; says which.
+    """
+    made = UpkeepOptions(
+        eviction_hard=config.eviction_hard,
+        eviction_soft=config.eviction_soft,
+        eviction_soft_grace_period=config.eviction_soft_grace_period,
+        eviction_max_pod_grace_period_s=config.eviction_max_pod_grace_period,
+        eviction_pressure_transition_s=config.eviction_pressure_transition_period,
+        eviction_minimum_reclaim=config.eviction_minimum_reclaim,
+        kube_reserved=config.kube_reserved,
+        system_reserved=config.system_reserved,
+        image_gc_high_percent=config.image_gc_high_threshold,
+        image_gc_low_percent=config.image_gc_low_threshold,
+        image_minimum_age_s=config.minimum_image_ttl_duration,
+        dead_per_container=config.maximum_dead_containers_per_container,
+        dead_at_all=config.maximum_dead_containers,
+    )
+    made.check()
+    return made
 
 
 def _host_names(place: Place) -> tuple[str, ...]:

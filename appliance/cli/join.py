@@ -17,9 +17,9 @@ from appliance.client.joining import (
     WrongCa,
     WrongToken,
 )
-from appliance.config.durations import seconds
 from appliance.config.schema import Config
 from appliance.kit.clock import SystemClock
+from appliance.kit.durations import seconds
 
 EXIT_CODES: dict[type[JoinFault], int] = {
     WrongToken: 3,

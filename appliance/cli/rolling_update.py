@@ -15,8 +15,8 @@ from appliance.assembly.rolling import Source, roll
 from appliance.cli.options import FAILED, config_from, configured
 from appliance.client.rolling.order import Order, RollingFault
 from appliance.client.rolling.update import Pace
-from appliance.config.durations import seconds
 from appliance.kit import jsonio
+from appliance.kit.durations import seconds
 
 
 class _Duration(click.ParamType[float]):

@@ -10,7 +10,7 @@ import click
 from appliance.assembly.status import Report, report
 from appliance.cli.options import FAILED, config_from, configured
 from appliance.cli.output import output_option, show_plain
-from appliance.config.durations import seconds
+from appliance.kit.durations import seconds
 
 
 @click.command(epilog="Example:  appliance status --wait 60s -o json")

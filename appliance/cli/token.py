@@ -11,8 +11,8 @@ import click
 from appliance.assembly import tokens
 from appliance.cli.options import FAILED, config_from, configured
 from appliance.cli.output import output_option, show_plain, table
-from appliance.config.durations import seconds
 from appliance.kit.clock import SystemClock
+from appliance.kit.durations import seconds
 
 R = TypeVar("R")
 

@@ -13,9 +13,9 @@ from appliance.assembly.upkeep.names import NameFault, span_of
 from appliance.assembly.upkeep.past import When
 from appliance.cli.options import FAILED
 from appliance.cli.output import show_plain
-from appliance.config.durations import seconds
 from appliance.kit import log as logs
 from appliance.kit.clock import Clock, parse_rfc3339
+from appliance.kit.durations import seconds
 from appliance.store.errors import StoreError, TooLarge, TooManyOps
 from appliance.store.upkeep.span import Span
 from appliance.store.upkeep.timetravel import Outcome

@@ -5,7 +5,7 @@ Source: etcd server/embed/etcd.go (parseCompactionRetention).
 
 from dataclasses import dataclass
 
-from appliance.config.durations import seconds
+from appliance.kit.durations import seconds
 
 _HOUR_S = 3600.0
 

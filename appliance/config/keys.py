@@ -4,6 +4,7 @@ Flags are named as k3s names them where the meaning is the same.
 """
 
 from appliance.config.key import Key, Role
+from appliance.config.nodekeys import NODE_KEYS
 from appliance.config.storekeys import STORE_KEYS
 
 _SERVER: tuple[Role, ...] = ("server",)
@@ -275,6 +276,7 @@ KEYS: tuple[Key, ...] = (
         help="Where etcd clients reach the store; empty turns it off. Give it to insist on it.",
         roles=_SERVER,
     ),
+    *NODE_KEYS,
     *STORE_KEYS,
     Key(
         name="log-format",

@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
-from appliance.config.durations import seconds
 from appliance.config.key import Key, Role
 from appliance.config.keys import BY_NAME, keys_of
 from appliance.config.problems import ConfigError, Problem
 from appliance.config.schema import Config
+from appliance.kit.durations import seconds
 
 DEFAULT_FILE = "/etc/appliance/config.yaml"
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}

@@ -71,6 +71,21 @@ class Config:
     http_check_frequency: float = 20.0
     manifest_etcd: tuple[str, ...] = ()
     sync_frequency: float = 60.0
+    eviction_hard: str = (
+        "memory.available<100Mi,nodefs.available<5%,nodefs.inodesFree<5%,imagefs.available<5%"
+    )
+    eviction_soft: str = ""
+    eviction_soft_grace_period: str = ""
+    eviction_max_pod_grace_period: int = 0
+    eviction_pressure_transition_period: float = 300.0
+    eviction_minimum_reclaim: str = "nodefs.available=10%,imagefs.available=10%"
+    kube_reserved: str = ""
+    system_reserved: str = ""
+    image_gc_high_threshold: int = 85
+    image_gc_low_threshold: int = 80
+    minimum_image_ttl_duration: float = 120.0
+    maximum_dead_containers_per_container: int = 1
+    maximum_dead_containers: int = -1
     datastore_endpoint: str = field(default="", repr=False)
     datastore_cafile: str = ""
     datastore_certfile: str = ""
@@ -127,7 +142,7 @@ class Config:
         ):
             if text and not _is_address(text):
                 found.append(self._problem(key, text, "must be an IP address"))
-        found += self._toleration_faults() + self._dns_faults()
+        found += self._toleration_faults() + self._dns_faults() + self._upkeep_faults()
         found += self._url_faults() + self._datastore_faults() + self._store_faults()
         try:
             int(self.write_kubeconfig_mode, 8)
@@ -135,6 +150,13 @@ class Config:
             mode = self.write_kubeconfig_mode
             found.append(self._problem("write-kubeconfig-mode", mode, "must be octal, as 0600"))
         return found
+
+    def _upkeep_faults(self) -> list[Problem]:
+        low, high = self.image_gc_low_threshold, self.image_gc_high_threshold
+        if not 0 <= low < high <= 100:
+            remedy = "must be between image-gc-low-threshold and 100"
+            return [self._problem("image-gc-high-threshold", str(high), remedy)]
+        return []
 
     def _toleration_faults(self) -> list[Problem]:
         found = []

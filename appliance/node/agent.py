@@ -46,11 +46,12 @@ from appliance.node.serve.usage import add_metrics, add_usage
 from appliance.node.sources.api import ApiSource
 from appliance.node.sources.base import SOURCE, Source
 from appliance.node.sources.complaints import Complaints
-from appliance.node.sources.merge import Refusal, merge
+from appliance.node.sources.merge import Merged, Refusal, merge
 from appliance.node.sources.mirrors import Mirrors
 from appliance.node.sources.opening import manifest_sources
 from appliance.node.sources.push import PushSource
 from appliance.node.stats.meter import Meter
+from appliance.node.upkeep import Node, Upkeep
 from appliance.node.volumes.localpath import FolderRemover
 from appliance.node.volumes.mounter import Volumes
 
@@ -98,6 +99,10 @@ class Agent:
         self._engine_fault = ""
         self._workers: Workers | None = None
         self._mirrors: Mirrors | None = None
+        self._registrar: Registrar | None = None
+        self._upkeep: Upkeep | None = None
+        self._at_the_door: set[str] = set()
+        """Uids of pods that came while the node was under pressure."""
 
     @property
     def workers(self) -> Workers:
@@ -119,7 +124,8 @@ class Agent:
         if options.pod_cidr:
             await self._network.set_up(options.pod_cidr)
         async with Tasks("agent", self._clock) as tasks:
-            workers = Workers(self._parts(facts, engine), tasks)
+            upkeep = self._upkeep = self._make_upkeep(engine)
+            workers = Workers(self._parts(facts, engine, upkeep), tasks)
             self._workers = workers
             last = self._desired.load()
             pushed = PushSource(node_name=options.node_name, last=last)
@@ -131,13 +137,16 @@ class Agent:
                 facts=facts,
                 clock=self._clock,
                 engine_fault=lambda: self._engine_fault,
+                pressures=lambda: upkeep.pressure.conditions,
             )
+            self._registrar = registrar
             registrar.engine = engine
             registrar.port = server.port if server is not None else 0
             complaints = Complaints(self._recorder, options.node_name)
             self._sources = manifest_sources(options, self._clock, complaints, last)
             self._sources.append(pushed)
             self._start(tasks, workers, registrar)
+            upkeep.start(tasks)
             try:
                 await tasks.wait_failed()
             finally:
@@ -182,11 +191,27 @@ class Agent:
         )
         return Runner(remover, clock=self._clock)
 
-    def _parts(self, facts: HostFacts, engine: Fingerprint) -> Parts:
+    def _make_upkeep(self, engine: Fingerprint) -> Upkeep:
+        node = Node(
+            options=self._options,
+            runtime=self._runtime,
+            image_root=engine.root_dir,
+            recorder=self._recorder,
+            clock=self._clock,
+            workers=lambda: self.workers,
+            volumes=self._volumes,
+        )
+        return Upkeep(node, changed=self._stir)
+
+    def _stir(self) -> None:
+        if self._registrar is not None:
+            self._registrar.stir()
+
+    def _parts(self, facts: HostFacts, engine: Fingerprint, upkeep: Upkeep) -> Parts:
         return Parts(
             runtime=self._runtime,
             network=self._network,
-            images=Images(self._runtime),
+            images=Images(self._runtime, came=upkeep.images.came),
             volumes=self._volumes,
             inputs=self._inputs,
             events=self._events,
@@ -244,7 +269,7 @@ class Agent:
         """One source's snapshots into the common wish."""
         async for pods in source.snapshots():
             self._snapshots[source.name] = pods
-            merged = merge(self._snapshots)
+            merged = self._door(merge(self._snapshots), workers)
             # A source that has not spoken yet may want pods that run: keep its part of the last
             # wish. A URL that is away for days holds up nobody else's comings and goings.
             silent = {source.name for source in self._sources} - self._snapshots.keys()
@@ -265,6 +290,26 @@ class Agent:
             self._tokens.forget_others(frozenset(pod.metadata.uid for pod in wanted))
             if not silent:
                 await self._sweep_once(workers)
+
+    def _door(self, merged: Merged, workers: Workers) -> Merged:
+        """New pods are not taken while the node is under pressure; once refused, for good."""
+        if self._upkeep is None:
+            return merged
+        taken = []
+        known = workers.by_uid.keys()
+        self._at_the_door &= {pod.metadata.uid for pod in merged.accepted}
+        for pod in merged.accepted:
+            uid = pod.metadata.uid
+            new = uid not in known and pod.status.phase in {"", "Pending"}
+            why = self._upkeep.pressure.refusal(pod) if new else ""
+            if why:
+                self._at_the_door.add(uid)
+            if uid in self._at_the_door:
+                merged.refused.append(Refusal(pod, "Evicted", why))
+            else:
+                taken.append(pod)
+        merged.accepted = taken
+        return merged
 
     async def _run_mirrors(self, api: ApiSource, mirrors: Mirrors) -> None:
         await api.wait_synced()

@@ -4,6 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from appliance.node.pressure.reserve import parse_reserved
+from appliance.node.pressure.thresholds import (
+    HARD,
+    MINIMUM_RECLAIM,
+    parse_reclaim,
+    parse_thresholds,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
@@ -17,6 +25,37 @@ class ServeOptions:
     cert_path: Path = Path()
     key_path: Path = Path()
     client_ca_path: Path = Path()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpkeepOptions:
+    """What the node keeps free and throws away; texts as the flags of the same names have them."""
+
+    eviction_hard: str = HARD
+    eviction_soft: str = ""
+    eviction_soft_grace_period: str = ""
+    eviction_max_pod_grace_period_s: float = 0.0
+    eviction_pressure_transition_s: float = 300.0
+    eviction_minimum_reclaim: str = MINIMUM_RECLAIM
+    kube_reserved: str = ""
+    system_reserved: str = ""
+    image_gc_high_percent: int = 85
+    image_gc_low_percent: int = 80
+    image_minimum_age_s: float = 120.0
+    dead_per_container: int = 1
+    dead_at_all: int = -1
+    """-1: as many as there are."""
+
+    def check(self) -> None:
+        """Read all texts once.
+
+        Raises:
+            ValueError: one can't be read; says which.
+        """
+        parse_thresholds(self.eviction_hard, self.eviction_soft, self.eviction_soft_grace_period)
+        parse_reclaim(self.eviction_minimum_reclaim)
+        parse_reserved(self.kube_reserved)
+        parse_reserved(self.system_reserved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +98,4 @@ class NodeOptions:
     status_s: float = 300.0
     """The node's status is written this often even if nothing changed."""
     pods_max: int = 110
+    upkeep: UpkeepOptions = UpkeepOptions()

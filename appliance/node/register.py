@@ -7,7 +7,7 @@ the informer and put right at once.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import structlog
@@ -36,6 +36,8 @@ from appliance.kit import jsonio
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock, rfc3339, rfc3339_micro
 from appliance.node.options import NodeOptions
+from appliance.node.pressure.reserve import allocatable, parse_reserved
+from appliance.node.pressure.thresholds import parse_thresholds
 from appliance.node.resources import HostFacts
 from appliance.node.runtimes.base import Fingerprint
 
@@ -98,6 +100,7 @@ def node_status(
     options: NodeOptions, facts: HostFacts, engine: Fingerprint, *, port: int
 ) -> NodeStatus:
     """The status but for its conditions."""
+    upkeep = options.upkeep
     amounts: dict[str, str | int | float] = {
         "cpu": str(facts.cpus),
         "ephemeral-storage": f"{facts.disk_bytes // 1024}Ki",
@@ -108,7 +111,11 @@ def node_status(
     amounts = {name: canonical(amount) for name, amount in amounts.items()}
     return NodeStatus(
         capacity=amounts,
-        allocatable=dict(amounts),
+        allocatable=allocatable(
+            amounts,
+            [parse_reserved(upkeep.kube_reserved), parse_reserved(upkeep.system_reserved)],
+            parse_thresholds(upkeep.eviction_hard),
+        ),
         addresses=[
             NodeAddress(type="InternalIP", address=options.node_ip),
             NodeAddress(type="Hostname", address=options.node_name),
@@ -129,16 +136,34 @@ def node_status(
     )
 
 
+PRESSURES = {
+    "MemoryPressure": (
+        ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+    ),
+    "DiskPressure": (
+        ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+    ),
+    "PIDPressure": (
+        ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+    ),
+}
+"""Reason and message of each while it is off, and while it is on."""
+
+
 def node_conditions(
-    engine_fault: str, before: Mapping[str, NodeCondition], now: float
+    engine_fault: str,
+    before: Mapping[str, NodeCondition],
+    now: float,
+    pressures: Collection[str] = (),
 ) -> list[NodeCondition]:
     """The four conditions of every node; `engine_fault` says why no container can run."""
-    wanted = [
-        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "has sufficient memory"),
-        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "has no disk pressure"),
-        ("PIDPressure", "False", "KubeletHasSufficientPID", "has sufficient PID available"),
+    made = [
+        (kind, "True" if kind in pressures else "False", *words[kind in pressures])
+        for kind, words in PRESSURES.items()
     ]
-    made = [(kind, status, why, f"kubelet {text}") for kind, status, why, text in wanted]
     if engine_fault:
         made.append(
             ("Ready", "False", "KubeletNotReady", f"container runtime is down: {engine_fault}")
@@ -187,12 +212,14 @@ class Registrar:
         facts: HostFacts,
         clock: Clock,
         engine_fault: Callable[[], str],
+        pressures: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._client = client
         self._options = options
         self._facts = facts
         self._clock = clock
         self._engine_fault = engine_fault
+        self._pressures = pressures
         where = Where(fields=f"metadata.name={options.node_name}")
         self._seen: Informer[Node] = informers.of(NODE, where)
         self._stir = asyncio.Event()
@@ -254,7 +281,8 @@ class Registrar:
         await self._label(seen)
         before = {c.type: c for c in seen.status.conditions}
         wanted = node_status(self._options, self._facts, self.engine, port=self.port)
-        wanted.conditions = node_conditions(self._engine_fault(), before, self._clock.wall())
+        now = self._clock.wall()
+        wanted.conditions = node_conditions(self._engine_fault(), before, now, self._pressures())
         stale = self._clock.monotonic() - self._written_at >= self._options.status_s
         if not stale and not differs(wanted, seen.status):
             return

@@ -524,6 +524,16 @@ async def test_a_command_that_is_not_there_has_an_exit_code_that_says_so(
 # images
 
 
+async def test_what_a_container_wrote_is_counted(real: Runtime, make: Make) -> None:
+    script = "dd if=/dev/zero of=/big bs=1M count=5 2>/dev/null; echo done; sleep 60"
+    container_id = await started(real, make(command=("sh", "-c", script)))
+    async for chunk in real.logs(container_id, LogOptions(follow=True)):
+        if b"done" in chunk.data:
+            break
+    spec = make()
+    assert (await real.disk_usage(spec.marks))[container_id] >= 5 << 20
+
+
 async def test_images_are_found_by_name_and_id(runtime: Runtime) -> None:
     found = await runtime.image(SLEEPER)
     assert found is not None

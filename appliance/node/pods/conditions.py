@@ -19,10 +19,26 @@ OURS = (
 )
 
 
+DISRUPTION = "DisruptionTarget"
+
+
+def disruption(message: str, now: float) -> PodCondition:
+    """Says that the node had to end the pod."""
+    return PodCondition(
+        type=DISRUPTION,
+        status="True",
+        reason="TerminationByKubelet",
+        message=message,
+        lastTransitionTime=rfc3339(now),
+    )
+
+
 def conditions(view: View, made: PodStatus, now: float) -> list[PodCondition]:
     """All conditions of a pod: ours in the order of `OURS`, then those of others."""
     known = {c.type: c for c in (*view.pod.status.conditions, *view.memory.last.conditions)}
     others = [c for c in view.pod.status.conditions if c.type not in OURS]
+    if not any(c.type == DISRUPTION for c in others):  # said, but not heard back yet
+        others += [c for c in view.memory.last.conditions if c.type == DISRUPTION]
     containers = _containers_ready(view, made)
     wanted = [
         _flag("PodReadyToStartContainers", is_true=_floor_is_there(view)),

@@ -28,8 +28,12 @@ class ImageFault(Exception):
 class Images:
     """The images of this node."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(
+        self, runtime: Runtime, came: Callable[[str, str], None] = lambda _name, _id: None
+    ) -> None:
         self._runtime = runtime
+        self._came = came
+        """Is told name and id of what was pulled."""
         self._slots = asyncio.Semaphore(PULLS_MAX)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -59,9 +63,11 @@ class Images:
             async with self._slots:
                 on_pull()
                 try:
-                    return await self._runtime.pull(name), True
+                    image = await self._runtime.pull(name)
                 except PullFailed as error:
                     raise ImageFault("ErrImagePull", str(error)) from error
+            self._came(name, image.id)
+            return image, True
 
 
 def default_policy(name: str) -> str:

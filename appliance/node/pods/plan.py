@@ -99,7 +99,10 @@ def _put_to_rest(view: View, now: float, out: Plan) -> None:
     deadline = deadline_of(view)
     late = deadline is not None and now >= deadline
     why = "Pod was active on the node longer than the specified deadline" if late else ""
-    _stop_all(view, running, now, out, deadline=now + grace_of(view.pod), why=why)
+    grace_s = grace_of(view.pod)
+    if view.memory.grace_s is not None:
+        grace_s = min(grace_s, view.memory.grace_s)
+    _stop_all(view, running, now, out, deadline=now + grace_s, why=why)
     if running:
         return
     if view.sandbox is not None:
@@ -334,7 +337,7 @@ def _grace_after(view: View, wish: ContainerWish, container: Container) -> float
 
 
 def _sweep(view: View, out: Plan) -> None:
-    """Keep one dead container per name (its logs and its count), stop what no name wants."""
+    """Keep the newest dead containers (for their logs and counts), stop what no name wants."""
     names = {w.name for w in every_wish(view.pod)}
     for name, group in view.containers.items():
         if name not in names:
@@ -342,7 +345,7 @@ def _sweep(view: View, out: Plan) -> None:
                 out.actions.append(_drop(unknown))
             continue
         dead = [c for c in group if c.state is State.EXITED]
-        out.actions.extend(do.RemoveContainer(c.id) for c in dead[1:])
+        out.actions.extend(do.RemoveContainer(c.id) for c in dead[view.dead_kept :])
     used = {c.marks.get(marks.SANDBOX) for c in view.all_containers()}
     for old in view.sandboxes[0 if view.sandbox is None else 1 :]:
         if old.id not in used and not (view.sandbox is None and old is view.sandboxes[0]):

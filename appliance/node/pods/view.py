@@ -84,6 +84,8 @@ class Memory:
     hooks: dict[str, Hook] = field(default_factory=dict)
     health: dict[str, Health] = field(default_factory=dict)
     """By container id."""
+    grace_s: float | None = None
+    """The most that a pod gets to end which is put out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class View:
     """By container name, newest first."""
     messages: Mapping[str, str] = field(default_factory=dict)
     """Termination messages by container id."""
+    dead_kept: int = 1
+    """How many dead containers of a name stay."""
 
     @property
     def sandbox(self) -> Container | None:

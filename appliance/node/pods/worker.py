@@ -15,8 +15,9 @@ from appliance.kit.backoff import Backoff
 from appliance.kit.tasks import Tasks
 from appliance.node.pods import actions as do
 from appliance.node.pods.bell import Bell
+from appliance.node.pods.conditions import disruption
 from appliance.node.pods.early import EarlyEvents
-from appliance.node.pods.everyone import every_wish
+from appliance.node.pods.everyone import every_status, every_wish
 from appliance.node.pods.execute import Hands, Parts
 from appliance.node.pods.last_words import LastWords
 from appliance.node.pods.outcome import TERMINAL
@@ -120,13 +121,28 @@ class Worker:
             self._ending = ending
             self._bell.ring()
 
-    def evict(self, message: str) -> None:
-        """End the pod for good: it has failed; whoever wants another makes one."""
-        if self._ending is not None or self._memory.last.phase in TERMINAL:
+    @property
+    def lives(self) -> bool:
+        """Whether it is neither over nor on its way out."""
+        return self._ending is None and self._memory.last.phase not in TERMINAL
+
+    @property
+    def runs(self) -> bool:
+        """Whether the last look saw a container run."""
+        return any(one.state.running is not None for one in every_status(self._memory.last))
+
+    def evict(self, message: str, *, grace_s: float | None = None, disrupted: bool = False) -> None:
+        """End the pod for good: it has failed; whoever wants another makes one. `grace_s` is the
+        most that it gets to end; `disrupted` says that it was not its own fault.
+        """
+        if not self.lives:
             return
         self._parts.events.warning(self._pod, "Evicted", message)
         last = clone(self._memory.last)
         last.phase, last.reason, last.message = "Failed", "Evicted", message
+        if disrupted:
+            last.conditions.append(disruption(message, self._parts.clock.wall()))
+        self._memory.grace_s = grace_s
         self._memory.last = last
         self._parts.reports.report(self._pod, last)
         self._bell.ring()
@@ -212,6 +228,7 @@ class Worker:
             sandboxes=sandboxes,
             containers=containers,
             messages=await self._words.of(self._pod, seen),
+            dead_kept=self._parts.options.upkeep.dead_per_container,
         )
 
     def _adopt(self, seen: Sequence[Container]) -> None:

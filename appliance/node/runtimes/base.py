@@ -295,6 +295,12 @@ class Runtime(Interactive, Protocol):
         """Run a command to its end; TimeoutError if it takes too long."""
         ...
 
+    async def disk_usage(self, marks: Mapping[str, str]) -> Mapping[str, int]:
+        """Bytes that each container with these marks has written outside of mounts, by id. Slow:
+        the engine walks folders.
+        """
+        ...
+
     async def image(self, name: str) -> Image | None:
         """Find an image by name or id."""
         ...

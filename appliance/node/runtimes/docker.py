@@ -155,6 +155,14 @@ class DockerRuntime:
         filters = {"label": [f"{name}={value}" for name, value in marks.items()]}
         return await self._quick(lambda api: api.containers(all=True, filters=filters))
 
+    async def disk_usage(self, marks: Mapping[str, str]) -> Mapping[str, int]:
+        """Ask for the list with sizes."""
+        filters = {"label": [f"{name}={value}" for name, value in marks.items()]}
+        found = await self._slow(
+            lambda api: api.containers(all=True, size=True, filters=filters), QUICK_DEADLINE_S
+        )
+        return {one["Id"]: int(one.get("SizeRw") or 0) for one in found}
+
     def events(self, marks: Mapping[str, str]) -> AsyncIterator[str]:
         """Follow events from this call on, even if reading starts later."""
         return self._events(marks, since=self._clock.wall())

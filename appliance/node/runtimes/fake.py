@@ -74,6 +74,8 @@ class FakeRuntime:
         """Answers `exec`; may raise TimeoutError."""
         self.sessions: list[FakeSession] = []
         """All that `exec_stream` and `attach_stream` ever gave."""
+        self.written: dict[str, int] = {}
+        """What `disk_usage` says, by id."""
         self.deaf: set[str] = set()
         """Containers of these images ignore SIGTERM: stopping them takes the whole grace."""
         for name in images:
@@ -86,6 +88,10 @@ class FakeRuntime:
         image = Image(id=f"sha256:{next(self._serial):064x}", names=(name,))
         self._images[name] = image
         return image
+
+    def resize(self, name: str, size_bytes: int) -> None:
+        """Give an image a size."""
+        self._images[name] = replace(self._images[name], size_bytes=size_bytes)
 
     def finish(self, container_id: str, exit_code: int, *, oom_killed: bool = False) -> None:
         """A container's process ends by itself."""
@@ -239,6 +245,10 @@ class FakeRuntime:
         self._get(container_id)
         self.sessions.append(FakeSession(ExecResult(0, b""), stdin=True))
         return self.sessions[-1]
+
+    async def disk_usage(self, marks: Mapping[str, str]) -> Mapping[str, int]:
+        """What a test put into `written`."""
+        return {c.id: self.written.get(c.id, 0) for c in await self.list(marks)}
 
     async def image(self, name: str) -> Image | None:
         """Find an image by name or id."""

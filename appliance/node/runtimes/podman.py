@@ -161,6 +161,13 @@ class PodmanRuntime:
         found: list[Mapping[str, Any]] = await self._quick("GET", "/containers/json", params)
         return found
 
+    async def disk_usage(self, marks: Mapping[str, str]) -> Mapping[str, int]:
+        """Ask for the list with sizes."""
+        params = {"all": "true", "size": "true", "filters": json.dumps({"label": _labels(marks)})}
+        call = self._bound("GET", "/containers/json", params, body=None)
+        found = await self._threads.slow(call, QUICK_DEADLINE_S)
+        return {one["Id"]: int((one.get("Size") or {}).get("rwSize") or 0) for one in found}
+
     def events(self, marks: Mapping[str, str]) -> AsyncIterator[str]:
         """Follow events from this call on, even if reading starts later."""
         return self._events(marks, since=self._clock.wall())

@@ -35,7 +35,8 @@ def test_amounts_are_written_as_the_api_keeps_them() -> None:
         "ephemeral-storage": "100Gi",
         "pods": "110",
     }
-    assert made.allocatable == made.capacity
+    kept_free = {"memory": "3996Mi", "ephemeral-storage": "95Gi"}  # by eviction-hard
+    assert made.allocatable == made.capacity | kept_free
     assert made.nodeInfo.containerRuntimeVersion == "podman://4.3.1"
     assert made.daemonEndpoints.kubeletEndpoint.Port == 10250
 
@@ -90,3 +91,13 @@ def test_reading_the_host() -> None:
     assert memory_total("") == 0
     assert pretty_name('ID=x\nPRETTY_NAME="Debian 12"\n') == "Debian 12"
     assert pretty_name("") == "Linux"
+
+
+def test_pressures_show_as_conditions() -> None:
+    made = {c.type: c for c in node_conditions("", {}, 0.0, {"DiskPressure"})}
+    assert (made["DiskPressure"].status, made["DiskPressure"].reason) == (
+        "True",
+        "KubeletHasDiskPressure",
+    )
+    assert made["MemoryPressure"].message == "kubelet has sufficient memory available"
+    assert made["Ready"].status == "True"

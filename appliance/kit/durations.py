@@ -1,4 +1,4 @@
-"""Durations as people write them; read by `load.py` and by verbs."""
+"""Durations as people write them; read by `config`, verbs and the node."""
 
 import re
 from typing import Any

@@ -1,0 +1,1 @@
+"""What the node has left, and what it does when that is little."""
