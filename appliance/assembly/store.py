@@ -24,6 +24,7 @@ from appliance.store.options import StoreOptions
 from appliance.store.prefixquota import PrefixQuotas
 from appliance.store.serve.auth.jwt import signed_tokens
 from appliance.store.serve.auth.tokens import SimpleTokens, TokenMaker
+from appliance.store.serve.browsers import Browsers
 from appliance.store.serve.identity import Identity
 from appliance.store.serve.limits import Limits
 from appliance.store.serve.server import EtcdServer, ServeOptions
@@ -128,6 +129,7 @@ def _serve_options(config: Config, clock: Clock, quotas: PrefixQuotas) -> ServeO
         client_cert_auth=config.client_cert_auth,
         quota_bytes=config.quota_backend_bytes,
         prefix_quotas=quotas,
+        browsers=Browsers(hosts=config.host_whitelist, origins=config.cors),
         limits=Limits(
             max_request_bytes=config.max_request_bytes,
             max_streams=config.max_concurrent_streams,

@@ -106,6 +106,8 @@ class Config:
     max_request_bytes: int = 1_572_864
     max_concurrent_streams: int = 4_096
     watch_progress_notify_interval: float = 600.0
+    cors: tuple[str, ...] = ()
+    host_whitelist: tuple[str, ...] = ()
     client_cert_auth: bool = False
     auth_token: str = "simple"  # noqa: S105 - a kind of token, not one
     auth_token_ttl: int = 300

@@ -102,6 +102,20 @@ STORE_KEYS: tuple[Key, ...] = (
         roles=STORE,
     ),
     Key(
+        name="cors",
+        kind="list",
+        default=(),
+        help="Web pages (origins) that may use the store from a browser; * for all.",
+        roles=STORE,
+    ),
+    Key(
+        name="host-whitelist",
+        kind="list",
+        default=(),
+        help="Names by which plain HTTP may ask; empty or *: any.",
+        roles=STORE,
+    ),
+    Key(
         name="client-cert-auth",
         kind="bool",
         default=False,

@@ -112,6 +112,7 @@ class Call:
         self._requests.extend(messages)
         self._ended = ended
         if isinstance(self._method, Streaming):
+            self.tally.received += len(messages)
             if self._wake is not None and not self._wake.done():
                 self._wake.set_result(None)
         elif len(self._requests) > 1 or (ended and not self._requests):
@@ -162,6 +163,7 @@ class Call:
         if self._over:
             return
         self._begin()
+        self.tally.sent += 1
         if self._connection.send(self, message.encode()):
             self._room = asyncio.get_running_loop().create_future()
             await self._room
@@ -171,6 +173,7 @@ class Call:
         if self._over:
             return True
         self._begin()
+        self.tally.sent += 1
         return not self._connection.send(self, data)
 
     async def unary(self, method: Unary, data: bytes) -> None:

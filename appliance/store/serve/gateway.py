@@ -1,7 +1,7 @@
 """The JSON gateway: POST /v3/kv/range and so on, for clients without gRPC.
 
 Runs the same methods as `grpc.py` does. Streams answer with a line of JSON per message; what the
-client has to say is the request's body, so its half ends there.
+client has to say is the request's body, so its half ends there; over a WebSocket it goes on.
 
 Source: etcd's gateway annotations in api/etcdserverpb/rpc.proto.
 """
@@ -15,9 +15,10 @@ from typing import Any, Self
 from appliance.kit.tasks import Tasks
 from appliance.store.errors import StoreError
 from appliance.store.serve.calls import Caller, Method, Methods, Streaming
-from appliance.store.serve.http1 import HttpRequest, HttpResponse
+from appliance.store.serve.http1 import HttpRequest, HttpResponse, Talk
 from appliance.store.serve.protojson import JsonError, from_json, to_json
 from appliance.store.serve.status import Refused, Status, refusal
+from appliance.store.serve.websocket import Socket
 from appliance.store.serve.wire import Message
 
 _JSON = "application/json"
@@ -25,6 +26,7 @@ _KV, _LEASE = "etcdserverpb.KV", "etcdserverpb.Lease"
 _CLUSTER, _CARE = "etcdserverpb.Cluster", "etcdserverpb.Maintenance"
 _AUTH = "etcdserverpb.Auth"
 _QUEUED_ANSWERS = 128
+_GRPC = {"Grpc-Metadata-Content-Type": "application/grpc"}
 
 ROUTES: Mapping[str, str] = {
     "kv/range": f"/{_KV}/Range",
@@ -118,7 +120,15 @@ class Gateway:
             refused = _refused(error)
             status = _HTTP.get(refused.status, 500)
             return HttpResponse(status=status, content_type=_JSON, body=_dump(_error(refused)))
-        return HttpResponse(content_type=_JSON, body=_dump(to_json(answer)))
+        return HttpResponse(content_type=_JSON, headers=_GRPC, body=_dump(to_json(answer)))
+
+    def socket(self, request: HttpRequest) -> Talk | None:
+        """The same over a WebSocket: requests and answers are texts of JSON."""
+        method = self._method(request.path)
+        if method is None:
+            return None
+        caller = Caller(request.peer, request.headers)
+        return lambda socket: _talk(method, caller, socket)
 
     def _method(self, path: str) -> Method | None:
         name = path.removeprefix("/v3beta/" if path.startswith("/v3beta/") else "/v3/")
@@ -169,6 +179,40 @@ async def _lines(
         refused = await running
         if refused is not None:
             yield _dump({"error": _error(refused)}) + b"\n"
+
+
+async def _talk(method: Method, caller: Caller, socket: Socket) -> None:
+    stream = _SocketStream(method.request, caller, socket)
+    try:
+        if isinstance(method, Streaming):
+            await method.handle(stream)
+        else:
+            async for request in stream:
+                await socket.send(_dump(to_json(await method.handle(request, caller))))
+                break
+    except (Refused, StoreError, JsonError) as error:
+        told = _error(_refused(error))
+        await socket.send(_dump({"error": told} if isinstance(method, Streaming) else told))
+
+
+class _SocketStream:
+    """A stream whose requests come as texts."""
+
+    def __init__(self, request: type[Message], caller: Caller, socket: Socket) -> None:
+        self.caller = caller
+        self._request = request
+        self._socket = socket
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        text = await anext(self._socket)
+        return from_json(self._request, _objects(text)[0] if text.strip() else {})
+
+    async def send(self, message: Message) -> None:
+        """Send an answer; returns when the client keeps up."""
+        await self._socket.send(_dump({"result": to_json(message)}) + b"\n")
 
 
 class _BodyStream:

@@ -7,12 +7,13 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 
 from appliance.store.base import Store
+from appliance.store.durations import Timed
 from appliance.store.errors import StoreError
 from appliance.store.prefixquota import PrefixQuotas
 from appliance.store.serve.alarms import CORRUPT, NOSPACE
 from appliance.store.serve.http1 import HttpRequest, HttpResponse
 from appliance.store.serve.identity import CLUSTER_VERSION, VERSION, Identity
-from appliance.store.serve.metrics import exposition, prefixes
+from appliance.store.serve.metrics import disk, exposition, health, prefixes
 from appliance.store.serve.probes import Probes
 from appliance.store.serve.quota import Quota
 from appliance.store.serve.tally import Tallies
@@ -39,6 +40,7 @@ class Pages:
         self._tallies = tallies
         self._prefix_quotas = prefix_quotas
         self._alarms = quota.alarms
+        self._asked = {True: 0, False: 0}
         self._probes = Probes(store, quota.alarms)
         self._pages: Mapping[str, _Answer] = {
             "/health": self._health,
@@ -60,6 +62,7 @@ class Pages:
     async def _health(self, request: HttpRequest) -> HttpResponse:
         excluded = set(request.query.get("exclude", []))
         why = await self._trouble(excluded)
+        self._asked[not why] += 1
         body = _dump({"health": "false" if why else "true", "reason": why})
         return HttpResponse(status=503 if why else 200, content_type=_JSON, body=body)
 
@@ -87,6 +90,9 @@ class Pages:
         quota_bytes = max(0, self._quota.limit_bytes)
         status = await self._store.status()
         text = exposition(status, self._identity, self._tallies, quota_bytes)
+        text += health(good=self._asked[True], bad=self._asked[False])
+        if isinstance(self._store, Timed):
+            text += disk(self._store.commits)
         if self._prefix_quotas is not None and self._prefix_quotas.quotas:
             text += prefixes(self._prefix_quotas)
         return HttpResponse(

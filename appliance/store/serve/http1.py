@@ -20,6 +20,7 @@ import structlog
 from typing_extensions import override
 
 from appliance.kit.tasks import Tasks
+from appliance.store.serve.websocket import Socket, handshake
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +43,7 @@ class HttpRequest:
     body: bytes
     keep_alive: bool
     peer: str = ""
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,9 @@ class HttpResponse:
 
 
 Page = Callable[[HttpRequest], Awaitable[HttpResponse]]
+Talk = Callable[[Socket], Awaitable[None]]
+Sockets = Callable[[HttpRequest], Talk | None]
+"""Who talks on the WebSocket that a request asks for; None: nobody does at that path."""
 
 
 class HttpConnection(asyncio.Protocol):
@@ -67,9 +72,14 @@ class HttpConnection(asyncio.Protocol):
         page: Page,
         tasks: Tasks,
         gone: Callable[["HttpConnection"], None],
+        *,
         max_body_bytes: int = MAX_BODY_BYTES,
+        sockets: Sockets = lambda _: None,
     ) -> None:
         self._max_body_bytes = max_body_bytes
+        self._sockets = sockets
+        self._socket: Socket | None = None
+        self._upgrade: HttpRequest | None = None
         self._page = page
         self._tasks = tasks
         self._gone = gone
@@ -84,12 +94,14 @@ class HttpConnection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._peer = ""
+        self._tls = False
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a stream's transport
         peer = transport.get_extra_info("peername")
         self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._tls = transport.get_extra_info("sslcontext") is not None
 
     @override
     def pause_writing(self) -> None:
@@ -101,12 +113,33 @@ class HttpConnection(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self._socket is not None:
+            self._socket.feed(data)
+            return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, _TooMuch) as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as upgrade:
+            self._switch(data[upgrade.args[0] :])
+
+    def _switch(self, rest: bytes) -> None:
+        """Talk WebSocket from now on, if that is what was asked for, and here."""
+        request, transport = self._upgrade, self._transport
+        if request is None or transport is None or self._task is not None:
+            self._refuse(HTTPStatus.BAD_REQUEST, "an upgrade must come alone")
+            return
+        talk = self._sockets(request)
+        key = request.headers.get(b"sec-websocket-key", b"").decode("latin-1")
+        asked = request.headers.get(b"upgrade", b"").lower() == b"websocket" and key
+        if talk is None or not asked:
             self._refuse(HTTPStatus.NOT_IMPLEMENTED, "no upgrade is spoken here")
+            return
+        transport.write(handshake(key))
+        self._socket = Socket(transport, self._writable, self._max_body_bytes)
+        self._task = self._tasks.spawn("websocket", _talk(talk, self._socket))
+        if rest:
+            self._socket.feed(rest)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -155,7 +188,11 @@ class HttpConnection(asyncio.Protocol):
             body=bytes(self._body),
             keep_alive=self._parser.should_keep_alive(),
             peer=self._peer,
+            tls=self._tls,
         )
+        if self._parser.should_upgrade():
+            self._upgrade = request
+            return
         self._waiting.append(request)
         if len(self._waiting) > _MAX_WAITING:
             raise _TooMuch("too many requests at once")
@@ -210,6 +247,15 @@ class HttpConnection(asyncio.Protocol):
             response = HttpResponse(status=status, body=f"{why}\n".encode())
             self._transport.write(_head(response, keep_alive=False) + response.body)
             self._transport.close()
+
+
+async def _talk(talk: Talk, socket: Socket) -> None:
+    try:
+        await talk(socket)
+    except Exception:
+        log.exception("talk on a WebSocket failed")
+    finally:
+        socket.close()
 
 
 class _TooMuch(Exception):

@@ -8,13 +8,14 @@ Source: etcd's documentation of metrics; names in server/etcdserver/metrics.go, 
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from appliance.store.base import Status as StoreStatus
+from appliance.store.durations import BOUNDS_S, Durations
 from appliance.store.prefixquota import PrefixQuotas
 from appliance.store.serve.identity import CLUSTER_VERSION, VERSION, Identity
-from appliance.store.serve.tally import Tallies
+from appliance.store.serve.tally import Tallies, Tally
 
 _KV, _LEASE = "/etcdserverpb.KV/", "/etcdserverpb.Lease/"
 _STREAMS = {
@@ -24,6 +25,12 @@ _STREAMS = {
     "RangeStream": "server_stream",
     "Observe": "server_stream",
 }
+_MESSAGES: Mapping[str, Callable[[Tally], int]] = {
+    "started": lambda tally: tally.started,
+    "msg_received": lambda tally: tally.received or tally.ok + sum(tally.failed.values()),
+    "msg_sent": lambda tally: tally.sent or tally.ok,
+}
+_DISK = ("etcd_disk_wal_fsync_duration_seconds", "etcd_disk_backend_commit_duration_seconds")
 _CALLS = {
     "etcd_mvcc_range_total": _KV + "Range",
     "etcd_mvcc_put_total": _KV + "Put",
@@ -61,6 +68,27 @@ def prefixes(quotas: PrefixQuotas) -> str:
     )
 
 
+def health(*, good: int, bad: int) -> str:
+    """How often /health was asked, and how it answered."""
+    counted = {"etcd_server_health_success": good, "etcd_server_health_failures": bad}
+    return "".join(_plain("counter", counted))
+
+
+def disk(commits: Durations) -> str:
+    """How long commits took: what etcd does in two steps is one here, so both names tell it."""
+    return "".join(line for name in _DISK for line in _histogram(name, commits))
+
+
+def _histogram(name: str, durations: Durations) -> Iterator[str]:
+    yield f"# TYPE {name} histogram\n"
+    total = 0
+    bounds = [f"{bound:g}" for bound in BOUNDS_S]
+    for bound, count in zip((*bounds, "+Inf"), durations.counts, strict=True):
+        total += count
+        yield f'{name}_bucket{{le="{bound}"}} {total}\n'
+    yield f"{name}_sum {durations.sum_s:.6f}\n{name}_count {total}\n"
+
+
 def _server(status: StoreStatus, identity: Identity, quota_bytes: int) -> Iterator[str]:
     yield from _plain(
         "gauge",
@@ -94,12 +122,20 @@ def _server(status: StoreStatus, identity: Identity, quota_bytes: int) -> Iterat
 
 def _calls(tallies: Tallies) -> Iterator[str]:
     counted = {name: tallies.ok(path) for name, path in _CALLS.items()}
+    counted["etcd_debugging_mvcc_events_total"] = tallies.events
+    counted["etcd_debugging_lease_renewed_total"] = tallies.of(_LEASE + "LeaseKeepAlive").sent
     counted["etcd_network_client_grpc_received_bytes_total"] = tallies.received_bytes
     counted["etcd_network_client_grpc_sent_bytes_total"] = tallies.sent_bytes
     yield from _plain("counter", counted)
-    yield "# TYPE grpc_server_started_total counter\n"
-    for path, tally in tallies.all().items():
-        yield f"grpc_server_started_total{{{_labels(path)}}} {tally.started}\n"
+    watches = {
+        "etcd_debugging_mvcc_watch_stream_total": tallies.streams,
+        "etcd_debugging_mvcc_watcher_total": tallies.watches,
+    }
+    yield from _plain("gauge", watches)
+    for name, number in _MESSAGES.items():
+        yield f"# TYPE grpc_server_{name}_total counter\n"
+        for path, tally in tallies.all().items():
+            yield f"grpc_server_{name}_total{{{_labels(path)}}} {number(tally)}\n"
     yield "# TYPE grpc_server_handled_total counter\n"
     for path, tally in tallies.all().items():
         ended = {"OK": tally.ok, **{code.name: count for code, count in tally.failed.items()}}

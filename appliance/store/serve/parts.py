@@ -8,6 +8,7 @@ from appliance.store.serve.auth.guard import Guard
 from appliance.store.serve.identity import Identity
 from appliance.store.serve.limits import Limits
 from appliance.store.serve.quota import Quota
+from appliance.store.serve.tally import Tallies
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,4 @@ class Parts:
     guard: Guard
     clock: Clock
     limits: Limits = field(default_factory=Limits)
+    tallies: Tallies = field(default_factory=Tallies)

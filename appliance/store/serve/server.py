@@ -24,6 +24,7 @@ from appliance.store.serve.auth.checks import guarded
 from appliance.store.serve.auth.guard import Guard
 from appliance.store.serve.auth.service import AuthService
 from appliance.store.serve.auth.tokens import SimpleTokens, TokenMaker
+from appliance.store.serve.browsers import Browsers
 from appliance.store.serve.calls import Methods
 from appliance.store.serve.cluster import ClusterService
 from appliance.store.serve.downgrade import DowngradeService
@@ -38,6 +39,8 @@ from appliance.store.serve.http1 import (
     HttpRequest,
     HttpResponse,
     Page,
+    Sockets,
+    Talk,
 )
 from appliance.store.serve.identity import Identity
 from appliance.store.serve.kv import KvService
@@ -74,6 +77,7 @@ class ServeOptions:
     """How large the store may become; 0 is etcd's default, below 0 is no quota."""
 
     limits: Limits = field(default_factory=Limits)
+    browsers: Browsers = field(default_factory=Browsers)
 
     prefix_quotas: PrefixQuotas | None = None
     """Told on the page of metrics."""
@@ -115,13 +119,14 @@ class EtcdServer:
         self._book = AuthBook(store)
         tokens = options.tokens or SimpleTokens(clock)
         guard = Guard(store, self._book, tokens, by_certificate=options.client_cert_auth)
-        parts = Parts(store, identity, quota, guard, clock, options.limits)
-        methods = guarded(all_methods(parts), guard, store)
         tallies = Tallies()
+        parts = Parts(store, identity, quota, guard, clock, options.limits, tallies)
+        methods = guarded(all_methods(parts), guard, store)
         self._options = GrpcOptions(methods, self._tasks, tallies, options.limits)
         self._pages = Pages(store, identity, quota, tallies, prefix_quotas=options.prefix_quotas)
         self._v2 = V2Pages(parts)
         self._gateway = Gateway(methods)
+        self._browsers = options.browsers
         self._servers: list[asyncio.Server] = []
         self._connections: set[Spoken] = set()
         self._following = False
@@ -177,6 +182,12 @@ class EtcdServer:
             await server.wait_closed()
 
     async def _page(self, request: HttpRequest) -> HttpResponse:
+        return await self._browsers.answer(request, self._route)
+
+    def _talk(self, request: HttpRequest) -> Talk | None:
+        return None if self._browsers.refusal(request) else self._gateway.socket(request)
+
+    async def _route(self, request: HttpRequest) -> HttpResponse:
         if self._gateway.serves(request.path):
             return await self._gateway.answer(request)
         if self._v2.serves(request.path):
@@ -188,14 +199,20 @@ class EtcdServer:
         if first.startswith(PREFACE[:_DECIDED_AFTER]):
             connection = GrpcConnection(self._options, self._connections.discard)
         else:
-            connection = self._http(self._page)
+            connection = self._http(self._page, self._talk)
         self._connections.add(connection)
         return connection
 
-    def _http(self, page: Page) -> HttpConnection:
+    def _http(self, page: Page, sockets: Sockets = lambda _: None) -> HttpConnection:
         # JSON has values in base64, and more around them.
         body_bytes = max(MAX_BODY_BYTES, 2 * self._options.limits.max_message_bytes)
-        return HttpConnection(page, self._tasks, self._connections.discard, body_bytes)
+        return HttpConnection(
+            page,
+            self._tasks,
+            self._connections.discard,
+            max_body_bytes=body_bytes,
+            sockets=sockets,
+        )
 
 
 class _Undecided(asyncio.Protocol):

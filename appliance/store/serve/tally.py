@@ -11,20 +11,29 @@ from appliance.store.serve.status import Status
 class Tally:
     """One method."""
 
-    __slots__ = ("failed", "ok", "started")
+    __slots__ = ("failed", "ok", "received", "sent", "started")
 
     def __init__(self) -> None:
         self.started = 0
         self.ok = 0
         self.failed: Counter[Status] = Counter()
+        self.received = 0
+        """Messages of streams; those of other calls follow from how these ended."""
+        self.sent = 0
 
 
 class Tallies:
-    """All methods, and bytes of all connections."""
+    """All methods, bytes of all connections, and what watches there are."""
 
     def __init__(self) -> None:
         self.received_bytes = 0
         self.sent_bytes = 0
+        self.streams = 0
+        """Of watches, now."""
+        self.watches = 0
+        """Now."""
+        self.events = 0
+        """That watches were sent."""
         self._of: dict[str, Tally] = {}
 
     def of(self, path: str) -> Tally:

@@ -39,6 +39,7 @@ class WatchService:
         self.guard = parts.guard
         self.clock = parts.clock
         self.limits = parts.limits
+        self.tallies = parts.tallies
         self.event_bytes = EventBytes(parts.identity)
 
     def methods(self) -> Methods:
@@ -49,12 +50,14 @@ class WatchService:
         """Serve one stream."""
         async with Tasks("watch", self.clock) as tasks:
             session = _Session(self, stream, tasks)
+            self.tallies.streams += 1
             try:
                 async for request in stream:
                     await session.take(request)
                 # A client that has nothing more to say still listens, as with etcd.
                 await tasks.wait_failed()
             finally:
+                self.tallies.streams -= 1
                 session.close()
 
 
@@ -94,8 +97,8 @@ class _Session:
 
     def close(self) -> None:
         """The stream ends."""
-        for watch in self._watches.values():
-            watch.watcher.close()
+        for watch in list(self._watches.values()):
+            self._forget(watch)
 
     async def _create(self, request: pb.WatchCreateRequest) -> None:
         store = self._service.store
@@ -113,6 +116,7 @@ class _Session:
             return
         watch = _Watch(watch_id, watcher, request.fragment, request.progress_notify)
         self._watches[watch_id] = watch
+        self._service.tallies.watches += 1
         await self._send(revision, watch, created=True)
         _ = self._tasks.spawn(f"watch {watch_id}", self._follow(watch))
         if request.progress_notify and not self._timed:
@@ -159,7 +163,8 @@ class _Session:
 
     def _forget(self, watch: _Watch) -> None:
         watch.watcher.close()
-        self._watches.pop(watch.id, None)
+        if self._watches.pop(watch.id, None) is not None:
+            self._service.tallies.watches -= 1
         self._unreported.discard(watch.id)
 
     async def _follow(self, watch: _Watch) -> None:
@@ -169,6 +174,7 @@ class _Session:
 
         def sink(batch: WatchBatch) -> bool:
             watch.quiet = False
+            self._service.tallies.events += len(batch.events)
             data = self._service.event_bytes.response(batch, watch.id)
             return cast("PromptStream", stream).send_now(data)
 
@@ -191,6 +197,7 @@ class _Session:
     async def _deliver(self, watch: _Watch, batch: WatchBatch) -> None:
         if batch.events:
             watch.quiet = False
+            self._service.tallies.events += len(batch.events)
             await self._send_events(watch, batch)
             return
         if watch.notify_due:

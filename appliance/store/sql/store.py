@@ -28,6 +28,7 @@ from appliance.store.base import (
     Watcher,
     WatchRequest,
 )
+from appliance.store.durations import Durations
 from appliance.store.errors import Closed, Compacted, EmptyKey, FutureRevision, StoreError
 from appliance.store.expiry import Expiry
 from appliance.store.hub import Hub
@@ -244,6 +245,11 @@ class SqlStore:
             keys=self._keyspace.index.living,
             ephemeral_prefixes=self._options.ephemeral_prefixes,
         )
+
+    @property
+    def commits(self) -> Durations:
+        """How long commits took."""
+        return self._writer.commits
 
     def is_full(self) -> bool:
         """Whether what adds data is refused because the disk is full."""

@@ -32,6 +32,7 @@ from typing import Any
 import structlog
 
 from appliance.kit.clock import Clock
+from appliance.store.durations import Durations
 from appliance.store.errors import NoSpace, StoreError, TimedOut, Unusable
 from appliance.store.options import StoreOptions
 from appliance.store.sql import tables
@@ -71,6 +72,7 @@ class Writer:
         self._idle.set()
         self.after_group: Callable[[int, bool], None] = lambda _bytes, _idle: None
         """Called after each group with the bytes written, and whether nothing waits."""
+        self.commits = Durations()
         self.mover = Mover()
         self.must_move = False
         """The log may not grow: move it at once after each commit; any thread may set it."""
@@ -186,6 +188,7 @@ class Writer:
                 self.mover.move(connection, wait=True, shrink=True)
             return error
         took = self._clock.monotonic() - started
+        self.commits.add(took)
         if took >= self._options.slow_s:
             locked = begun - started > took / 2
             log.warning(

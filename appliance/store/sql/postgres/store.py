@@ -29,6 +29,7 @@ from appliance.store.base import (
     Watcher,
     WatchRequest,
 )
+from appliance.store.durations import Durations
 from appliance.store.errors import (
     Closed,
     Compacted,
@@ -251,6 +252,11 @@ class PostgresStore:
         self._check_open()
         found = self._replica.behind(position(*after), limit)
         return [(c.kv.mod_revision, (at >> 1) & (MAX_SUBS - 1), c) for at, c in found]
+
+    @property
+    def commits(self) -> Durations:
+        """How long commits took."""
+        return self._writer.commits
 
     async def compacted(self) -> None:
         """Wait until the rows of the last compaction have gone."""

@@ -25,6 +25,7 @@ import structlog
 
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
+from appliance.store.durations import Durations
 from appliance.store.errors import StoreError, Unusable
 from appliance.store.sql.postgres import statements
 from appliance.store.sql.postgres.database import (
@@ -123,6 +124,7 @@ class Writer:
         self._replica = replica
         self._within_s = answer_within_s
         self._clock = clock
+        self.commits = Durations()
         self._waiting: deque[Entry] = deque()
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
@@ -187,8 +189,10 @@ class Writer:
         if group.is_empty:
             await connection.execute("COMMIT")
         else:
+            started = self._clock.monotonic()
             try:
                 await self._commit(connection, group)
+                self.commits.add(self._clock.monotonic() - started)
             except psycopg.Error as error:
                 await self._not_known(entries, group, error)
                 return

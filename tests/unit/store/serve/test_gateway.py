@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 
 from appliance.kit.clock import FakeClock
 from appliance.store.memory import MemoryStore
@@ -142,3 +144,56 @@ def test_enums_have_names_and_hashes_are_numbers() -> None:
     }
     with pytest.raises(JsonError, match="sort_order cannot be 'UP'"):
         from_json(kv.RangeRequest, {"sort_order": "UP"})
+
+
+async def test_a_watch_over_a_websocket_takes_requests_as_it_goes(
+    port: int, store: MemoryStore
+) -> None:
+    async with connect(f"ws://127.0.0.1:{port}/v3/watch", proxy=None) as client:
+
+        async def heard() -> Any:
+            return json.loads(await client.recv())["result"]
+
+        await client.send('{"create_request": {"key": "YQ=="}}')
+        assert (await heard())["created"] is True
+        await put(store, b"a", b"1")
+        assert (await heard())["events"][0]["kv"]["value"] == "MQ=="
+        await client.send('{"create_request": {"key": "Yg==", "watch_id": "7"}}')
+        assert (await heard())["watch_id"] == "7"
+        await client.ping()
+        await client.send('{"cancel_request": {"watch_id": "7"}}')
+        assert (await heard())["canceled"] is True
+        await client.send("nonsense")
+        assert "invalid JSON" in json.loads(await client.recv())["error"]["message"]
+        with pytest.raises(ConnectionClosedOK):
+            await client.recv()
+
+
+async def test_one_call_over_a_websocket(port: int) -> None:
+    async with connect(f"ws://127.0.0.1:{port}/v3/kv/put", proxy=None) as client:
+        await client.send('{"key": "YQ==", "value": "MQ=="}')
+        assert json.loads(await client.recv())["header"]["revision"] == "2"
+    async with connect(f"ws://127.0.0.1:{port}/v3/kv/range", proxy=None) as client:
+        await client.send("{}")
+        assert json.loads(await client.recv())["code"] == 3
+
+
+async def test_a_websocket_that_is_closed_ends_its_watch(
+    port: int, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connect(f"ws://127.0.0.1:{port}/v3/watch", proxy=None) as client:
+        await client.send('{"create_request": {"key": "YQ=="}}')
+        await client.recv()
+        assert len(store._hub) == 1
+        ended, forget = asyncio.Event(), store._hub.forget
+        monkeypatch.setattr(store._hub, "forget", lambda one: (forget(one), ended.set()))
+    async with asyncio.timeout(5):
+        await ended.wait()
+    assert len(store._hub) == 0
+
+
+async def test_no_websocket_elsewhere(port: int) -> None:
+    for path in ("/v2/keys/", "/metrics", "/v3/nothing"):
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"ws://127.0.0.1:{port}{path}", proxy=None)
+        assert refused.value.response.status_code == 501
