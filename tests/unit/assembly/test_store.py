@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import socket
 from base64 import b64encode
 from collections.abc import Iterator
@@ -76,21 +75,24 @@ def test_bad_addresses_are_named(role: str, key: str, value: str, why: str) -> N
     assert why in wrong.value.problems[0].text()
 
 
-async def test_metrics_have_an_address_of_their_own(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+    return port
+
+
+async def test_metrics_have_an_address_of_their_own(tmp_path: Path) -> None:
+    port = free_port()
     config = Config(
         role="store",
         data_dir=str(tmp_path),
         listen_client_urls="http://127.0.0.1:0",
-        listen_metrics_urls="http://127.0.0.1:0",
+        listen_metrics_urls=f"http://127.0.0.1:{port}",
     )
     async with Tasks("test") as tasks, store_alone(config, tasks):
-        said = "".join(capsys.readouterr())
-        (port,) = re.findall(r"metrics and health are served.*127\.0\.0\.1:(\d+)", said)
         pages = {}
         for path in ("/health", "/metrics", "/v2/keys/", "/v3/kv/range"):
-            reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
             head, _, body = (await reader.read()).partition(b"\r\n\r\n")
             pages[path] = (int(head.split()[1]), body)
@@ -100,18 +102,15 @@ async def test_metrics_have_an_address_of_their_own(
     assert [pages[path][0] for path in ("/v2/keys/", "/v3/kv/range")] == [404, 404]
 
 
-async def test_a_prefix_has_its_quota_over_the_wire_and_in_the_usage(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_prefix_has_its_quota_over_the_wire_and_in_the_usage(tmp_path: Path) -> None:
+    port = free_port()
     flags = {
         "data-dir": str(tmp_path),
-        "listen-client-urls": "http://127.0.0.1:0",
+        "listen-client-urls": f"http://127.0.0.1:{port}",
         "prefix-quota": ["jobs/=1Ki"],
     }
     config = load("store", flags, environ={})
     async with Tasks("test") as tasks, store_alone(config, tasks):
-        said = "".join(capsys.readouterr())
-        (port,) = re.findall(r"etcd clients are served.*127\.0\.0\.1:(\d+)", said)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
 
             async def put(key: bytes, size: int) -> httpx.Response:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from appliance.kit.clock import FakeClock
 from appliance.store import ops
@@ -209,29 +210,29 @@ async def test_the_log_is_moved_into_the_file_and_keeps_its_size(tmp_path: Path)
 
 
 async def test_a_callback_that_fails_is_told_and_holds_up_nobody(
-    store: SqlStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: SqlStore, tmp_path: Path
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("no good")
 
     healthy = store.watch(WatchRequest(key=FROM_KEY, end=FROM_KEY))
     answers: list[TxnResult | StoreError] = []
-    with busy_disk(tmp_path / "state.db"):
-        first = asyncio.ensure_future(ops.put(store, b"0", b""))
-        await turns()
-        store.txn_soon(Txn(success=(Put(key=b"1"),)), "", broken)
-        store.txn_soon(Txn(success=(Put(key=b"2"),)), "", answers.append)
-    assert (await first).revision == 2
-    await store._writer.drain()
-    match, store._hub.index.match = store._hub.index.match, broken  # type: ignore[method-assign,assignment]
-    assert (await ops.put(store, b"3", b"")).revision == 5, "it is on disk, so it is answered"
-    store._hub.index.match = match  # type: ignore[method-assign]
-    assert (await ops.put(store, b"4", b"")).revision == 6, "the writer goes on"
+    with capture_logs() as logs:
+        with busy_disk(tmp_path / "state.db"):
+            first = asyncio.ensure_future(ops.put(store, b"0", b""))
+            await turns()
+            store.txn_soon(Txn(success=(Put(key=b"1"),)), "", broken)
+            store.txn_soon(Txn(success=(Put(key=b"2"),)), "", answers.append)
+        assert (await first).revision == 2
+        await store._writer.drain()
+        match, store._hub.index.match = store._hub.index.match, broken  # type: ignore[method-assign,assignment]
+        assert (await ops.put(store, b"3", b"")).revision == 5, "it is on disk, so it is answered"
+        store._hub.index.match = match  # type: ignore[method-assign]
+        assert (await ops.put(store, b"4", b"")).revision == 6, "the writer goes on"
     (answer,) = answers
     assert isinstance(answer, TxnResult)
     assert [e.kv.key for e in (await anext(healthy)).events] == [b"0", b"1", b"2"]
     with pytest.raises(Overrun):  # it missed one, and is told so
         await anext(healthy)
-    said = "".join(capsys.readouterr())
-    assert said.count("] a callback of a commit failed") == 2
-    assert "no good" in said
+    assert [log["event"].partition(";")[0] for log in logs] == ["a callback of a commit failed"] * 2
+    assert all(log["exc_info"] for log in logs)
