@@ -13,7 +13,10 @@ from appliance.api.kinds.discovery.endpointslice import (
     ENDPOINT_SLICE,
     Endpoint,
     EndpointConditions,
+    EndpointHints,
     EndpointSlice,
+    ForNode,
+    ForZone,
 )
 from appliance.api.objects import controller_ref
 from appliance.client.base import Client
@@ -85,6 +88,7 @@ class EndpointSliceController:
     def _endpoint(self, service: Service, backend: Backend) -> Endpoint:
         node_name = backend.pod.spec.nodeName
         node = self._nodes.cache.get(node_name)
+        zone = node.metadata.labels.get(ZONE) if node else None
         return Endpoint(
             addresses=[backend.ip],
             conditions=EndpointConditions(
@@ -93,8 +97,22 @@ class EndpointSliceController:
             hostname=serving.hostname(service, backend.pod) or None,
             nodeName=node_name or None,
             targetRef=backend.target,
-            zone=node.metadata.labels.get(ZONE) if node else None,
+            zone=zone,
+            hints=hints(service, backend, zone),
         )
+
+
+def hints(service: Service, backend: Backend, zone: str | None) -> EndpointHints | None:
+    """Who should use an endpoint, as the service's traffic distribution has it."""
+    wanted = service.spec.trafficDistribution
+    if wanted is None or not backend.ready:
+        return None
+    nodes = [ForNode(name=backend.pod.spec.nodeName)] if backend.pod.spec.nodeName else []
+    made = EndpointHints(
+        forZones=[ForZone(name=zone)] if zone else [],
+        forNodes=nodes if wanted == "PreferSameNode" else [],
+    )
+    return made if made.forZones or made.forNodes else None
 
 
 def _service_key(slice_: EndpointSlice) -> Iterable[str]:

@@ -88,7 +88,7 @@ def prepare_update(new: Service, old: Service) -> None:
         taken = {p.nodePort for p in after.ports if p.nodePort}
         for port in after.ports:
             port.nodePort = port.nodePort or _unless(taken, held.get((port.protocol, port.port), 0))
-    if _needs_health_port(before) and _needs_health_port(after):
+    if needs_health_port(before) and needs_health_port(after):
         after.healthCheckNodePort = after.healthCheckNodePort or before.healthCheckNodePort
     _drop_what_the_type_lost(after, before)
 
@@ -97,7 +97,8 @@ def _unless(taken: set[int], port: int) -> int:
     return 0 if port in taken else port
 
 
-def _needs_health_port(spec: ServiceSpec) -> bool:
+def needs_health_port(spec: ServiceSpec) -> bool:
+    """Whether load balancers have to ask each node if it has endpoints."""
     return spec.type == "LoadBalancer" and spec.externalTrafficPolicy == "Local"
 
 
@@ -113,9 +114,10 @@ def _drop_what_the_type_lost(new: ServiceSpec, old: ServiceSpec) -> None:
                 port.nodePort = 0
     if is_external(old) and not is_external(new):
         _forget(new, old, externalTrafficPolicy="")
+    if needs_health_port(old) and not needs_health_port(new):
+        _forget(new, old, healthCheckNodePort=0)
     if old.type == "LoadBalancer" != new.type:
         _forget(new, old, allocateLoadBalancerNodePorts=None, loadBalancerClass=None)
-        _forget(new, old, healthCheckNodePort=0)
 
 
 def _forget(new: ServiceSpec, old: ServiceSpec, **empty: object) -> None:

@@ -14,7 +14,11 @@ from typing_extensions import override
 from appliance.api import errors, faults
 from appliance.api.errors import Cause
 from appliance.api.kinds.core.service import SERVICE, Service, ServiceSpec
-from appliance.api.kinds.core.service_rules import needs_cluster_ip, needs_node_ports
+from appliance.api.kinds.core.service_rules import (
+    needs_cluster_ip,
+    needs_health_port,
+    needs_node_ports,
+)
 from appliance.control.options import ControlOptions
 from appliance.control.registry.allocate import address_band, port_band
 from appliance.control.registry.storage import Storage
@@ -47,6 +51,7 @@ class ServiceStrategy(Strategy):
             _refuse_second_family(new)
             _set_families(new.spec, f"IPv{self._network.version}")
         wants_ports = needs_node_ports(new.spec)
+        wants_health = needs_health_port(new.spec)
         if old is not None and _is_settled(new.spec, old.spec):
             return  # nothing to look for, as in nearly every update
         others = await self._others(new)
@@ -55,6 +60,8 @@ class ServiceStrategy(Strategy):
             self._give_address(new, others, rng)
         if wants_ports:
             self._give_ports(new, others, rng)
+        if wants_health:
+            self._give_health_port(new, others, rng)
 
     async def _others(self, new: Service) -> list[ServiceSpec]:
         cache = await self._storage.current(SERVICE)
@@ -109,15 +116,32 @@ class ServiceStrategy(Strategy):
             same_service = port.nodePort in given and port.protocol not in given[port.nodePort]
             given.setdefault(port.nodePort, set()).add(port.protocol)
             if port.nodePort not in self._ports:
-                why = (
-                    "provided port is not in the valid range. The range of valid ports is "
-                    f"{self._ports.first}-{self._ports.last}"
-                )
-                causes.append(faults.wrong(path, port.nodePort, why))
+                causes.append(faults.wrong(path, port.nodePort, self._out_of_range()))
             elif port.nodePort in taken and not same_service:
                 causes.append(faults.wrong(path, port.nodePort, _TAKEN))
         _refuse(new, causes)
         self._draw_ports(new, taken | set(given), rng)
+
+    def _give_health_port(
+        self, new: Service, others: list[ServiceSpec], rng: random.Random | None
+    ) -> None:
+        spec = new.spec
+        taken = set(_node_ports(others)) | {port.nodePort for port in spec.ports if port.nodePort}
+        if not spec.healthCheckNodePort:
+            number = self._ports.pick(taken, rng)
+            if number is None:
+                raise errors.InternalError("failed to allocate a nodePort: range is full")
+            spec.healthCheckNodePort = number
+        elif spec.healthCheckNodePort not in self._ports or spec.healthCheckNodePort in taken:
+            path = "spec.healthCheckNodePort"
+            why = _TAKEN if spec.healthCheckNodePort in taken else self._out_of_range()
+            _refuse(new, [faults.wrong(path, spec.healthCheckNodePort, why)])
+
+    def _out_of_range(self) -> str:
+        return (
+            "provided port is not in the valid range. The range of valid ports is "
+            f"{self._ports.first}-{self._ports.last}"
+        )
 
     def _draw_ports(self, new: Service, taken: set[int], rng: random.Random | None) -> None:
         drawn: dict[int, int] = {}  # port number → node port: TCP and UDP of one port share it
@@ -140,7 +164,10 @@ def _is_settled(new: ServiceSpec, old: ServiceSpec) -> bool:
     same_ports = not needs_node_ports(new) or (
         new.ports == old.ports and all(p.nodePort for p in new.ports)
     )
-    return same_address and same_ports
+    same_health = not needs_health_port(new) or (
+        bool(new.healthCheckNodePort) and new.healthCheckNodePort == old.healthCheckNodePort
+    )
+    return same_address and same_ports and same_health
 
 
 def _refuse_second_family(service: Service) -> None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from appliance.api.kinds.core.endpoints import ENDPOINTS, Endpoints
+from appliance.api.kinds.core.node import NODE
 from appliance.api.kinds.core.pod.kind import POD, Pod
 from appliance.api.kinds.core.service import SERVICE, Service
 from appliance.api.kinds.discovery.endpointslice import ENDPOINT_SLICE, Endpoint, EndpointSlice
@@ -171,3 +172,28 @@ def pod(name: str, *, ports: list[dict[str, Any]] | None = None, **spec: Any) ->
         },
         Pod,
     )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "zones", "nodes"),
+    [("PreferSameZone", ["east"], []), ("PreferClose", ["east"], []),
+     ("PreferSameNode", ["east"], ["n1"])],
+)  # fmt: skip
+async def test_a_wish_for_near_traffic_becomes_hints_for_those_who_are_ready(
+    net: Cluster, wanted: str, zones: list[str], nodes: list[str]
+) -> None:
+    await net.add_node("n1")
+    await net.edit(NODE, "n1", {"metadata": {"labels": {"topology.kubernetes.io/zone": "east"}}})
+    made = service()
+    made.spec.trafficDistribution = wanted
+    await net.make(SERVICE, made)
+    for name, ready in (("a", True), ("b", False)):
+        one = await net.make(POD, pod(name))
+        await net.bind(one)
+        await net.set_ready(one, ready=ready)
+    (slice_,) = await net.all(ENDPOINT_SLICE)
+    ready_one, other = slice_.endpoints or []
+    assert ready_one.hints is not None
+    assert [z.name for z in ready_one.hints.forZones] == zones
+    assert [n.name for n in ready_one.hints.forNodes] == nodes
+    assert other.hints is None

@@ -148,3 +148,22 @@ async def update(registry: StoreRegistry, call: Call, obj: Service) -> Service:
     name = obj.metadata.name
     after, _ = await registry.update(SERVICE, obj, namespace="default", name=name, call=call)
     return after.obj
+
+
+async def test_a_balancer_with_policy_local_has_a_port_for_health_checks(
+    registry: StoreRegistry, call: Call
+) -> None:
+    local = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+    made = await create(registry, call, "a", **local)
+    port = made.spec.healthCheckNodePort
+    assert 30000 <= port <= 32767
+    assert port not in {p.nodePort for p in made.spec.ports}
+    with pytest.raises(errors.Invalid, match="already allocated"):
+        await create(registry, call, "b", **local, healthCheckNodePort=port)
+    wanted = clone(made)
+    wanted.spec.healthCheckNodePort = 0
+    assert (await update(registry, call, wanted)).spec.healthCheckNodePort == port
+    wanted = clone(made)
+    wanted.spec.externalTrafficPolicy = "Cluster"
+    assert (await update(registry, call, wanted)).spec.healthCheckNodePort == 0
+    assert (await create(registry, call, "c", type="LoadBalancer")).spec.healthCheckNodePort == 0
