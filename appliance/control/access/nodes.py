@@ -137,14 +137,14 @@ def _for_policies(asked: Attributes) -> bool:
 
 def _own(node: str, asked: Attributes) -> bool:
     """Whether only what is the node's own is meant; at writes, `steps/nodes` sees to that."""
-    if asked.full_resource not in {"pods", "persistentvolumes"}:
-        return False
-    if asked.verb not in READ:
-        return True
     try:
-        if asked.resource == "pods":
-            return fields.parse(asked.fields).exact("spec.nodeName") == node
-        wanted = labels.from_map({localpath.NODE: node}).requirements[0]
-        return asked.verb != "get" and wanted in labels.parse(asked.labels).requirements
+        if asked.full_resource == "pods":
+            return (
+                asked.verb not in READ or fields.parse(asked.fields).exact("spec.nodeName") == node
+            )
+        if asked.full_resource == "persistentvolumes" and asked.verb in {"list", "watch"}:
+            wanted = labels.from_map({localpath.NODE: node}).requirements[0]
+            return wanted in labels.parse(asked.labels).requirements
     except ApiError:
         return False
+    return False

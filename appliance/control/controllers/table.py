@@ -26,6 +26,7 @@ from appliance.control.controllers.deployments import Deployments
 from appliance.control.controllers.disruptions import Disruptions
 from appliance.control.controllers.endpoints import EndpointsController
 from appliance.control.controllers.endpointslices import EndpointSliceController
+from appliance.control.controllers.ephemeralclaims import EphemeralClaims
 from appliance.control.controllers.evictions import Evictions
 from appliance.control.controllers.garbage import GarbageCollector
 from appliance.control.controllers.jobs import Jobs
@@ -141,6 +142,7 @@ def _storage(
     made: list[Controller] = [
         ClaimBinder(client, informers, recorder=binder),
         VolumePhases(client, informers, recorder=binder),
+        EphemeralClaims(client, informers, recorder=recorder.named("ephemeral_volume")),
         # Also where none are made any more: those that there are want to go.
         Releaser(client, informers, recorder=maker),
     ]

@@ -39,7 +39,7 @@ NODE = User(name="system:node:n1", groups=("system:nodes", "system:authenticated
         (Attributes(verb="watch", resource="persistentvolumes", labels=f"{LABEL}=n2"), False),
         (Attributes(verb="list", resource="persistentvolumes", labels=f"{LABEL} in (n1)"), False),
         (Attributes(verb="get", resource="persistentvolumes", name="others"), False),
-        (Attributes(verb="patch", resource="persistentvolumes", name="v"), True),
+        (Attributes(verb="patch", resource="persistentvolumes", name="others"), False),
         (Attributes(verb="delete", resource="persistentvolumes", name="v"), False),
         (Attributes(verb="patch", resource="pods", subresource="status", name="p"), True),
         (Attributes(verb="patch", resource="pods", name="p"), False),
