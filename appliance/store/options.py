@@ -46,6 +46,9 @@ class StoreOptions:
     inline_commit_below_s: float = 0.002
     """A lone write commits on the loop while commits take less than this; saves a thread hop."""
 
+    redo_bytes: int = 1 << 20
+    """Size of the file that small writes go to first; 0: none, all go to the database at once."""
+
     keep_history_s: float = 300.0
     """Older history is compacted by the store itself; 0: only when a client asks for it."""
 

@@ -47,7 +47,7 @@ def kinds() -> list[Kind[Any]]:
 
 _OBJECTS = """CREATE TEMP TABLE objects AS SELECT key, revision,
         CASE WHEN json_valid(CAST(value AS TEXT)) THEN CAST(value AS TEXT) END AS object
-        FROM main.current_keys WHERE key >= '/registry/' AND key < '/registry0'"""
+        FROM current_keys WHERE key >= '/registry/' AND key < '/registry0'"""
 
 
 def fields_of(kind: Kind[Any]) -> dict[str, str]:

@@ -5,20 +5,14 @@ are objects with slots and not closures: one is made for every write.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 from typing_extensions import override
 
 from appliance.store.base import TxnResult
 from appliance.store.errors import StoreError
 from appliance.store.sql.keyspace import Written
-
-Statement = tuple[str, Sequence[tuple[Any, ...]]]
-"""A text and the rows it is run for; no rows: a pragma, run once."""
-
-Row = tuple[int, bytes, int, int, int, int, int, str, bytes]
-"""A row of the history, in the order of the table's columns."""
+from appliance.store.sql.rows import Row, Statement
 
 Done = Callable[[TxnResult | StoreError], None]
 """Told how a transaction ended."""
@@ -118,3 +112,13 @@ async def ended(begin: Callable[[Done], None]) -> TxnResult:
 
     begin(done)
     return await future
+
+
+def both(first: Callable[[Written], None], then: Callable[[], None]) -> Callable[[Written], None]:
+    """One taking back after the other."""
+
+    def undo(written: Written) -> None:
+        first(written)
+        then()
+
+    return undo

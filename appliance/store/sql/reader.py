@@ -2,19 +2,24 @@
 
 Runs on the event loop, between two awaits: what the index said a moment ago is still true, so
 no read needs a transaction that lasts. A row by its rowid takes about 5 us; windows are bounded
-by their caller. What is read often is in `Values`.
+by their caller. The newest rows may still be in the `Tail`, and come from there. What is read often
+is in `Values`.
 """
 
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from appliance.store.base import FROM_KEY, NO_END, Event, EventKind, KeyValue
 from appliance.store.errors import Unusable
 from appliance.store.mvcc.keyindex import MAX_SUBS, position
+from appliance.store.mvcc.ranges import covers
 from appliance.store.sql import tables
 from appliance.store.sql.engine import unusable
+from appliance.store.sql.rows import Row as Written
+from appliance.store.sql.tail import Tail
 
 _PAGE_BYTES = 4 << 20  # values in one page of history; the loop waits while they are read
 _NO_END_ID = 1 << 62
@@ -25,9 +30,10 @@ Row = tuple[int, bytes, bytes, int, int, int, int]
 class Reader:
     """Rows of the history table."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, tail: Tail) -> None:
         self.connection = connection
         self._path = path
+        self._tail = tail
 
     def facts(self) -> dict[str, int]:
         """The small facts."""
@@ -35,7 +41,8 @@ class Reader:
 
     def index(self) -> Iterable[tuple[int, bytes, int, int]]:
         """(id, key, deleted, lease) of all rows, oldest first."""
-        return self.connection.execute(tables.SELECT_INDEX)
+        newer = ((row[0], row[1], row[5], row[4]) for row in self._tail.between(0, _NO_END_ID))
+        return chain(self.connection.execute(tables.SELECT_INDEX), newer)
 
     def leases(self) -> list[tuple[int, int, int]]:
         """(id, ttl_s, deadline_ms) of all leases."""
@@ -60,6 +67,9 @@ class Reader:
         Raises:
             Unusable: it cannot be read.
         """
+        newer = self._tail.get(at >> 1)
+        if newer is not None:
+            return _change(_as_read(newer))[1].kv
         try:
             row: Row | None = self.connection.execute(tables.SELECT_ROW, (at >> 1,)).fetchone()
         except sqlite3.Error as error:
@@ -71,11 +81,15 @@ class Reader:
     def rows(self, after: tuple[int, int], limit: int) -> list[tuple[int, int, Event]]:
         """(revision, sub, change) behind the place `after`, oldest first."""
         first = position(*after) + 2 >> 1
-        cursor = self.connection.execute(tables.SELECT_WINDOW, (first, _NO_END_ID))
+        window = (first, self._tail.first(_NO_END_ID))
+        cursor = self.connection.execute(tables.SELECT_WINDOW, window)
         try:
             changes = [_change(row) for row in cursor.fetchmany(limit)]
         finally:
             cursor.close()  # else its read would go on, and the log could not be moved
+        if len(changes) < limit:
+            newer = self._tail.between(first, _NO_END_ID)[: limit - len(changes)]
+            changes += [_change(_as_read(row)) for row in newer]
         return [(c.kv.mod_revision, (at >> 1) & (MAX_SUBS - 1), c) for at, c in changes]
 
     def events(
@@ -88,7 +102,13 @@ class Reader:
         Raises:
             Unusable: they cannot be read.
         """
-        window = (position(first) >> 1, position(last + 1) >> 1)
+        first_id, end_id = position(first) >> 1, position(last + 1) >> 1
+        newer = [
+            _change(_as_read(row))
+            for row in self._tail.between(first_id, end_id)
+            if covers(key, end, row[1])
+        ]
+        window = (first_id, min(end_id, self._tail.first(end_id)))
         bounds: tuple[int | bytes, ...] = (*window, key)
         if end == NO_END:
             text = tables.SELECT_WINDOW_KEY
@@ -97,9 +117,16 @@ class Reader:
         else:
             text, bounds = tables.SELECT_WINDOW_RANGE, (*window, key, end)
         try:
-            return _bounded(map(_change, self.connection.execute(text, bounds)), last)
+            older = map(_change, self.connection.execute(text, bounds))
+            return _bounded(chain(older, newer), last)
         except sqlite3.Error as error:
             raise unusable(self._path, error) from error
+
+
+def _as_read(row: Written) -> Row:
+    """A row as it was written, in the order in which rows are read."""
+    row_id, key, create_revision, version, lease, deleted, _, _, value = row
+    return row_id, key, value, create_revision, version, lease, deleted
 
 
 def _bounded(

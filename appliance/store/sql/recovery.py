@@ -17,6 +17,7 @@ from appliance.store.sql import tables
 from appliance.store.sql.engine import Database, damaged
 from appliance.store.sql.keyspace import Keyspace
 from appliance.store.sql.reader import Reader, Values
+from appliance.store.sql.tail import Tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,9 @@ class Recovered:
     reserved: int
 
 
-def recover(database: Database, options: StoreOptions, clock: Clock) -> Recovered:
+def recover(database: Database, tail: Tail, options: StoreOptions, clock: Clock) -> Recovered:
     """Read the file."""
-    reader = Reader(database.reader, database.path)
+    reader = Reader(database.reader, database.path, tail)
     facts = reader.facts()
     book = LeaseBook(options.min_lease_ttl_s)
     ephemeral = EphemeralKeys(options.ephemeral_prefixes, options.ephemeral_history)

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable
 from appliance.kit.clock import Clock
 from appliance.store.options import StoreOptions
 from appliance.store.sql import tables
-from appliance.store.sql.entries import Statement
 from appliance.store.sql.reader import Reader
+from appliance.store.sql.rows import Statement
 
 NOT_RETAINED = -1
 """Value of `tables.RETAINED_FROM` in a file whose compactions delete at once."""

@@ -5,8 +5,9 @@ content holds a few MiB beside the database. When the disk is full it goes, and 
 those; whatever adds data is refused from then on (`NoSpace`). As soon as there is room again, by
 whatever means, the file is made anew and everything goes on as before: nobody has to do anything.
 
-Nor may what the log holds be more than the file can still grow by, or the log could not be moved:
-that is looked at as it fills, so the disk counts as full a little before it is.
+Nor may what the logs hold (SQLite's, and the redo log) be more than the file can still grow by, or
+they could not be moved: that is looked at as they fill, so the disk counts as full a little before
+it is.
 
 Nothing polls: whether there is room is looked at when a refused write asks, once a second at most.
 Where there is none yet, the log is moved again: what held it up before may have gone.
@@ -34,6 +35,8 @@ class Space:
     def __init__(self, path: Path, reserve_bytes: int) -> None:
         self.short = False
         """The disk is full: nothing may be added."""
+        self.ahead_bytes = 0
+        """What the redo log may hold."""
         self.make_room: Callable[[], object] = lambda: None
         """Called when there is no room yet; should move the log and give its room back."""
         self._path = path
@@ -54,7 +57,7 @@ class Space:
         self._unlooked_bytes += size_bytes
         if self._unlooked_bytes >= _LOOK_BYTES and self._reserve_bytes:
             self._unlooked_bytes = 0
-            if self._free_bytes() < self._log_bytes():
+            if self._free_bytes() < self._log_bytes() + self.ahead_bytes:
                 self.full()
 
     def full(self) -> None:

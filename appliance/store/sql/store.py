@@ -28,7 +28,6 @@ from appliance.store.base import (
     Watcher,
     WatchRequest,
 )
-from appliance.store.durations import Durations
 from appliance.store.errors import Closed, Compacted, EmptyKey, FutureRevision, StoreError
 from appliance.store.expiry import Expiry
 from appliance.store.hub import Hub
@@ -36,13 +35,17 @@ from appliance.store.mvcc import txn
 from appliance.store.options import StoreOptions
 from appliance.store.retention import Retention
 from appliance.store.sql import tables
+from appliance.store.sql.commits import Commits
 from appliance.store.sql.compactor import Checkpointer, Compactor
 from appliance.store.sql.engine import Database, unusable
-from appliance.store.sql.entries import Done, Note, Row, Statement, Transaction, ended
+from appliance.store.sql.entries import Done, Note, Transaction, both, ended
 from appliance.store.sql.keyspace import Committed, Keyspace, Written
 from appliance.store.sql.recovery import Recovered, recover
+from appliance.store.sql.redoing import open_tail
 from appliance.store.sql.retained import Retained
+from appliance.store.sql.rows import Row, Statement, rows_of
 from appliance.store.sql.snapshots import Snapshots
+from appliance.store.sql.tail import Tail
 from appliance.store.sql.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -62,7 +65,9 @@ class SqlStore:
         """
         database = Database(path, options.reserve_bytes)
         try:
-            return cls(database, recover(database, options, clock), options, clock)
+            tail = open_tail(database, options.redo_bytes)
+            recovered = recover(database, tail, options, clock)
+            return cls(database, recovered, tail, options=options, clock=clock)
         except sqlite3.DatabaseError as error:
             database.close()
             raise unusable(path, error) from error
@@ -71,7 +76,13 @@ class SqlStore:
             raise
 
     def __init__(
-        self, database: Database, recovered: Recovered, options: StoreOptions, clock: Clock
+        self,
+        database: Database,
+        recovered: Recovered,
+        tail: Tail,
+        *,
+        options: StoreOptions,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._options = options
@@ -81,19 +92,24 @@ class SqlStore:
         self._committed = Committed(self._keyspace)
         self._hub = Hub(self._committed, options)
         self._tasks = Tasks("store", clock)
-        self._writer = Writer(database.writer, database.path, options, clock)
+        self._tail = tail
+        self._commits = Commits(database.writer, options, clock)
+        self._writer = Writer(self._commits, tail, database.path, options=options, clock=clock)
         self._space = database.space
+        self._space.ahead_bytes = options.redo_bytes if tail.redo else 0
         self._checkpointer = Checkpointer(
-            database.connect(), options, finish=self._checkpoint_next, mover=self._writer.mover
+            database.connect(), options, finish=self._commits.finish_next, mover=self._commits.mover
         )
         self._snapshots = Snapshots(database.path, options.snapshot_every_s, clock)
+        self.commits = self._writer.commits
         self._writer.after_group = self._wrote
-        self._writer.mover.full = self._space.full
+        self._writer.after_record = self._logged
+        self._commits.mover.full = self._space.full
         self._space.make_room = lambda: self._tasks.spawn("room", self._move_log())
         retained = Retained(self._keyspace.reader, options, clock)
         retained.begin(database.writer)
         self._compactor = Compactor(
-            self._keyspace, retained, self._write, tasks=self._tasks, options=options
+            self._keyspace, retained, self._write_later, self._tasks, options=options, clock=clock
         )
         self._compactor.start(recovered.compact_done)
         self._leases = self._keyspace.leases
@@ -246,11 +262,6 @@ class SqlStore:
             ephemeral_prefixes=self._options.ephemeral_prefixes,
         )
 
-    @property
-    def commits(self) -> Durations:
-        """How long commits took."""
-        return self._writer.commits
-
     def is_full(self) -> bool:
         """Whether what adds data is refused because the disk is full."""
         return self._space.is_full(self._clock)
@@ -267,11 +278,18 @@ class SqlStore:
         self._closed = True
         await self._tasks.close()
         await self._writer.drain()
+        with suppress(StoreError):  # what the database cannot take now stays in the log
+            await self.settle()
         self._hub.close()
         self._writer.close()
         self._checkpointer.close()
         self._snapshots.close()
+        self._tail.close()
         self._database.close()
+
+    async def settle(self) -> None:
+        """Move what the redo log holds into the database; returns when that is done."""
+        await self._write_later([])
 
     async def compacted(self) -> None:
         """Wait until the space of the last compaction has been given back."""
@@ -308,7 +326,7 @@ class SqlStore:
             written,
             applied.result,
             commit=self._commit,
-            undo=keyspace.undo if undo is None else _both(keyspace.undo, undo),
+            undo=keyspace.undo if undo is None else both(keyspace.undo, undo),
             done=done,
         )
         self._writer.submit(entry)
@@ -332,17 +350,15 @@ class SqlStore:
         self._writer.submit(entry)
         await entry.future
 
+    async def _write_later(self, statements: list[Statement]) -> None:
+        """Write something that no client waits for, and with it what the redo log holds."""
+        entry = Note(statements, lambda: None)
+        self._writer.submit_later(entry)
+        await entry.future
+
     def _rows(self, written: Written, author: str) -> list[Row]:
         wall_ms = int(self._clock.wall() * 1000)
-        owns = self._keyspace.ephemeral.owns
-        rows: list[Row] = []
-        for at, change in written.changes:
-            kv = change.kv
-            if not owns(kv.key):
-                place, gone = at >> 1, at & 1
-                known = (kv.create_revision, kv.version, kv.lease, gone, wall_ms, author)
-                rows.append((place, kv.key, *known, kv.value))
-        return rows
+        return rows_of(written.changes, author, wall_ms, ephemeral=self._keyspace.ephemeral.owns)
 
     def _uses_reserve(self, written: Written) -> bool:
         """Whether the revision may leave no row and lies beyond the durable high-water mark."""
@@ -358,9 +374,13 @@ class SqlStore:
 
         return back
 
+    def _logged(self, size_bytes: int) -> None:
+        self._space.wrote(size_bytes)
+        self._commits.must_move = self._space.short
+
     def _wrote(self, size_bytes: int, idle: bool) -> None:
-        self._writer.must_move = self._space.short
-        if not self._space.short:
+        self._commits.must_move = self._space.short
+        if not self._space.short and not self._closed:
             self._checkpointer.written(size_bytes, idle)
             self._space.wrote(size_bytes)
             self._snapshots.written()
@@ -368,10 +388,7 @@ class SqlStore:
     async def _move_log(self) -> None:
         """A commit of nothing: while room is short, each moves the log and gives its room back."""
         with suppress(StoreError):  # the next refused write tries again
-            await self._write([])
-
-    def _checkpoint_next(self) -> None:
-        self._writer.checkpoint_next = True
+            await self.settle()
 
     def _lease_row(self, lease_id: int, ttl_s: int) -> Statement:
         deadline_ms = int((self._clock.wall() + ttl_s) * 1000)
@@ -381,11 +398,3 @@ class SqlStore:
         if self._closed:
             raise Closed
         self._writer.check()
-
-
-def _both(first: Callable[[Written], None], then: Callable[[], None]) -> Callable[[Written], None]:
-    def undo(written: Written) -> None:
-        first(written)
-        then()
-
-    return undo

@@ -98,6 +98,8 @@ COMPACT_DONE = "compact_done"
 """Rows below this revision have been deleted; behind COMPACT_WANTED after a crash."""
 RETAINED_FROM = "retained_from"
 """States at this revision and later can still be made out of the rows, retained ones included."""
+REDONE = "redone"
+"""Number of the last record of the redo log that is in the database."""
 RESERVED = "reserved_revision"
 """Revisions up to this may have been given out without a row."""
 

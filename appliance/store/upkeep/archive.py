@@ -23,6 +23,7 @@ from appliance.store.sql import tables
 from appliance.store.sql.engine import APPLICATION_ID
 from appliance.store.sql.retained import NOT_RETAINED
 from appliance.store.sql.tables import SUB_SHIFT, history
+from appliance.store.upkeep.overlay import Overlay, add_log
 
 _ROWS_AT_ONCE = 1_000
 
@@ -73,18 +74,24 @@ class Archive(ABC):
         asked = select(c.name, c.value).where(c.book == book)
         return {name: bytes(value) for name, value in self._connection.execute(asked)}
 
+    def look(self) -> None:  # noqa: B027 - what has but one place to look has nothing to do
+        """Called before a question: see what has been written since."""
+
     def newest(self) -> int:
         """The newest revision with a row."""
+        self.look()
         newest = select(func.max(history.c.id))
         return int(self._connection.execute(newest).scalar_one() or 0) >> SUB_SHIFT
 
     def at(self, wall_ms: int) -> int:
         """The newest revision that had been made at a time; 0 if there was none."""
+        self.look()
         made = select(func.max(history.c.id)).where(history.c.wall_ms <= wall_ms)
         return int(self._connection.execute(made).scalar_one() or 0) >> SUB_SHIFT
 
     def changes(self, key: bytes, end: bytes = b"", *, until: int = 0) -> Iterator[Change]:
         """Changes of [key, end), or of one key, oldest first, up to a revision."""
+        self.look()
         lengths = func.length(history.c.key) + func.length(history.c.value)
         c = history.c
         asked = _within(
@@ -137,7 +144,7 @@ class Archive(ABC):
 
 
 class FileArchive(Archive):
-    """A store's file. SQLite lets readers in at any time."""
+    """A store's file. SQLite lets readers in at any time; what its redo log has is laid over it."""
 
     dialect = "sqlite"
 
@@ -152,6 +159,8 @@ class FileArchive(Archive):
             owner = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
             if owner == APPLICATION_ID:
                 super().__init__(connection)
+                self._overlay = Overlay(self.driver, path)
+                self._overlay.look()
         except DBAPIError as error:
             self._engine.dispose()
             raise Unusable(f"{path}: it cannot be read ({error.orig})") from error
@@ -168,6 +177,10 @@ class FileArchive(Archive):
         return connection
 
     @override
+    def look(self) -> None:
+        self._overlay.look()
+
+    @override
     def notes(self, book: str) -> dict[str, bytes]:
         try:
             return super().notes(book)
@@ -177,6 +190,7 @@ class FileArchive(Archive):
     @override
     def ask(self, text: str, views: Sequence[str]) -> Answer:
         connection = self.driver
+        self.look()
         try:
             connection.execute("PRAGMA query_only = 0")  # views of our own, kept in memory
             for view in views:
@@ -193,7 +207,9 @@ class FileArchive(Archive):
         # One read transaction: writers go on meanwhile, and are not in it.
         with contextlib.closing(sqlite3.connect(target)) as copy:
             target.chmod(0o600)
+            log = self._overlay.look()
             self.driver.backup(copy)
+            add_log(copy, log)
             copy.execute("PRAGMA journal_mode = WAL")
             newest = copy.execute(tables.SELECT_NEWEST).fetchone()[0]
         return int(newest or 0)

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 BOOK = "rescues"
 """Notes of what nobody has been told yet but by the log; whoever tells takes them away."""
 SAYING = "the store was damaged and goes on from its last good copy"
-_PARTS = ("", "-wal", "-shm")
+_PARTS = ("", "-wal", "-shm", ".redo")
 
 
 async def open_or_rescue(path: Path, options: StoreOptions, clock: Clock) -> SqlStore:

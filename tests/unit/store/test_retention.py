@@ -27,9 +27,11 @@ async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[SqlStore]:
     await store.close()
 
 
-async def passes(clock: FakeClock, seconds: float) -> None:
+async def passes(store: SqlStore, clock: FakeClock, seconds: float) -> None:
     await asyncio.sleep(0)  # a task started by the last write sets its timer
     await clock.advance(seconds)
+    await store.settle()  # behind what a timer may have set going
+    await store.compacted()
 
 
 async def compacted(store: SqlStore) -> int:
@@ -40,12 +42,12 @@ async def test_history_is_kept_for_the_time_asked(store: SqlStore, clock: FakeCl
     seen = []
     for _ in range(3):  # revision 2 at 0 s, 3 at 200 s, 4 at 400 s
         await ops.put(store, b"a", b"")
-        await passes(clock, 200)
+        await passes(store, clock, 200)
         seen.append(await compacted(store))
     assert seen == [0, 2, 3], "timers rang at 300 s and at 600 s"
-    await passes(clock, 299)
+    await passes(store, clock, 299)
     assert await ops.get(store, b"a", revision=3) is not None
-    await passes(clock, 1)
+    await passes(store, clock, 1)
     assert await compacted(store) == 4
     with pytest.raises(Compacted):
         await ops.get(store, b"a", revision=3)
@@ -53,22 +55,22 @@ async def test_history_is_kept_for_the_time_asked(store: SqlStore, clock: FakeCl
 
 async def test_an_idle_store_writes_no_mark(store: SqlStore, clock: FakeClock) -> None:
     await ops.put(store, b"a", b"")
-    await passes(clock, 301)
+    await passes(store, clock, 301)
     assert await compacted(store) == 2
     for _ in range(20):
         await ops.put(store, b"e/lease", b"")
-        await passes(clock, 100)
+        await passes(store, clock, 100)
     assert await compacted(store) == 2, "ephemeral writes leave nothing on disk to compact"
 
 
 async def test_a_client_that_compacts_is_not_in_the_way(store: SqlStore, clock: FakeClock) -> None:
     await ops.put(store, b"a", b"")
     await ops.put(store, b"a", b"")
-    await passes(clock, 10)
+    await passes(store, clock, 10)
     await store.compact(3)
-    await passes(clock, 300)
+    await passes(store, clock, 300)
     await ops.put(store, b"a", b"")
-    await passes(clock, 601)
+    await passes(store, clock, 601)
     assert await compacted(store) == 4
 
 
@@ -79,7 +81,7 @@ async def test_what_an_earlier_process_left_is_compacted(tmp_path: Path, clock: 
     await ops.put(store, b"a", b"")
     await store.close()
     store = await SqlStore.open(path, OPTIONS, clock)
-    await passes(clock, 301)
+    await passes(store, clock, 301)
     assert await compacted(store) == 3
     await store.close()
 
@@ -88,7 +90,7 @@ async def test_zero_keeps_everything(tmp_path: Path, clock: FakeClock) -> None:
     store = await SqlStore.open(tmp_path / "all.db", StoreOptions(keep_history_s=0), clock)
     await ops.put(store, b"a", b"")
     await ops.put(store, b"a", b"")
-    await passes(clock, 10_000)
+    await passes(store, clock, 10_000)
     assert await compacted(store) == 0
     await store.close()
 
@@ -98,12 +100,12 @@ async def test_so_many_revisions_can_be_kept_instead(tmp_path: Path, clock: Fake
     store = await SqlStore.open(tmp_path / "count.db", options, clock)
     for _ in range(2):  # revision 3
         await ops.put(store, b"a", b"")
-    await passes(clock, 301)
+    await passes(store, clock, 301)
     assert await compacted(store) == 0, "there are no more than are kept"
     for _ in range(5):  # revision 8
         await ops.put(store, b"a", b"")
-    await passes(clock, 301)
+    await passes(store, clock, 301)
     assert await compacted(store) == 5
-    await passes(clock, 10_000)
+    await passes(store, clock, 10_000)
     assert await compacted(store) == 5, "nothing was written"
     await store.close()

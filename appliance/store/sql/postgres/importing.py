@@ -18,6 +18,7 @@ from appliance.store.sql import tables
 from appliance.store.sql.engine import Database
 from appliance.store.sql.postgres import statements
 from appliance.store.sql.postgres.database import Connection, Link, prepare, refusal, rows_columns
+from appliance.store.sql.redoing import open_tail
 
 MARK = b"/appliance/migrated"
 _PAGE = 1_000
@@ -37,6 +38,7 @@ async def import_file(source: Path, conninfo: str, *, now_ms: int) -> tuple[int,
         raise Unusable(f"{source}: there is no store here")
     database, link = Database(source), Link(conninfo, "migration")
     try:
+        open_tail(database, 0)
         connection = await link.get()
         await prepare(connection)
         async with connection.transaction():

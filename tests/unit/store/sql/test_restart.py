@@ -13,6 +13,7 @@ from appliance.store.options import StoreOptions
 from appliance.store.sql.store import SqlStore
 
 OPTIONS = StoreOptions()
+WITHOUT_LOG = StoreOptions(redo_bytes=0)
 
 
 @pytest.fixture
@@ -196,14 +197,14 @@ async def test_a_full_disk_refuses_writes_and_heals(path: Path, clock: FakeClock
     store = await SqlStore.open(path, OPTIONS, clock)
     await ops.put(store, b"a", b"1")
     watcher = store.watch(WatchRequest(key=FROM_KEY, end=FROM_KEY))
-    store._writer._connection.execute("PRAGMA max_page_count = 1")
+    store._database.writer.execute("PRAGMA max_page_count = 1")
     with pytest.raises(NoSpace):
         await ops.put(store, b"a", bytes(100_000))
     kv = await ops.get(store, b"a")
     assert kv is not None
     assert kv.value == b"1"
     assert (await store.status()).revision == 2
-    store._writer._connection.execute("PRAGMA max_page_count = 1000000")
+    store._database.writer.execute("PRAGMA max_page_count = 1000000")
     put = await ops.put(store, b"a", b"2", prev_kv=True)
     assert (put.revision, put.prev_kv) == (3, kv)
     assert [e.kv.value for e in (await anext(watcher)).events] == [b"2"]
@@ -211,9 +212,9 @@ async def test_a_full_disk_refuses_writes_and_heals(path: Path, clock: FakeClock
 
 
 async def test_a_failing_disk_stops_the_store(path: Path, clock: FakeClock) -> None:
-    store = await SqlStore.open(path, OPTIONS, clock)
+    store = await SqlStore.open(path, WITHOUT_LOG, clock)
     await ops.put(store, b"a", b"1")
-    store._writer._connection.execute("PRAGMA query_only = 1")
+    store._database.writer.execute("PRAGMA query_only = 1")
     with pytest.raises(Unusable, match=r"state\.db"):
         await ops.put(store, b"a", b"2")
     with pytest.raises(Unusable):

@@ -27,7 +27,7 @@ async def test_slow_commits_and_ranges(tmp_path: Path) -> None:
 
 async def test_a_locked_file_is_named_as_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
-    store = await SqlStore.open(path, StoreOptions(slow_s=0.05), SystemClock())
+    store = await SqlStore.open(path, StoreOptions(slow_s=0.05, redo_bytes=0), SystemClock())
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     asyncio.get_running_loop().call_later(0.2, other.execute, "ROLLBACK")

@@ -27,7 +27,7 @@ from appliance.store.options import StoreOptions
 from appliance.store.sql import writer
 from appliance.store.sql.store import SqlStore
 
-THREAD = StoreOptions(inline_commit_below_s=0.0)
+THREAD = StoreOptions(inline_commit_below_s=0.0, redo_bytes=0)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ async def test_what_waits_is_committed_together_and_told_in_order(
     store: SqlStore, tmp_path: Path
 ) -> None:
     texts: list[str] = []
-    store._writer._connection.set_trace_callback(texts.append)
+    store._database.writer.set_trace_callback(texts.append)
     watcher = store.watch(WatchRequest(key=FROM_KEY, end=FROM_KEY))
     finished: list[int] = []
 
@@ -138,7 +138,7 @@ async def test_a_locked_file_never_blocks_the_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "locked.db"
-    inline = StoreOptions(inline_commit_below_s=1.0)
+    inline = StoreOptions(inline_commit_below_s=1.0, redo_bytes=0)
     store = await SqlStore.open(path, inline, FakeClock())
     await ops.put(store, b"a", b"1")
     with busy_disk(path):
@@ -171,7 +171,7 @@ async def test_a_failed_commit_fails_all_that_was_built_on_it(
     store: SqlStore, tmp_path: Path
 ) -> None:
     await ops.put(store, b"a", b"1", (await store.lease_grant(60, 7)).id)
-    store._writer._connection.execute("PRAGMA max_page_count = 1")
+    store._database.writer.execute("PRAGMA max_page_count = 1")
     with busy_disk(tmp_path / "state.db"):
         calls = [
             asyncio.ensure_future(call)
@@ -187,7 +187,7 @@ async def test_a_failed_commit_fails_all_that_was_built_on_it(
         await turns()
     refused = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(error).__name__ for error in refused} == {"NoSpace"}
-    store._writer._connection.execute("PRAGMA max_page_count = 100000")
+    store._database.writer.execute("PRAGMA max_page_count = 100000")
     status = await store.status()
     assert (status.revision, status.keys, status.compact_revision) == (2, 1, 0)
     assert await store.lease_list() == [7]
