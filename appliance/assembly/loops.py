@@ -18,6 +18,7 @@ from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.config.schema import Config
 from appliance.control.controllers.apiservice import Ensure
+from appliance.control.controllers.autoscalers import Uses
 from appliance.control.controllers.certificates import SignRequest
 from appliance.control.controllers.garbage import GarbageCollector
 from appliance.control.controllers.table import ControllerOptions, build, runners
@@ -125,11 +126,13 @@ def _followers(
 
 
 @dataclass(frozen=True, slots=True)
-class Signing:
-    """What is signed with the cluster's keys for controllers."""
+class Means:
+    """What controllers can do beyond the API: sign with the cluster's keys, ask nodes."""
 
-    token: Sign
-    request: SignRequest
+    sign_token: Sign
+    sign_request: SignRequest
+    ensure_api_service: Ensure | None = None
+    pod_uses: Uses | None = None
 
 
 def make_loops(
@@ -138,8 +141,7 @@ def make_loops(
     *,
     clock: Clock,
     ca_pem: bytes,
-    signing: Signing,
-    ensure_api_service: Ensure | None = None,
+    means: Means,
     catalog: Catalog | None = None,
     identity: str = "",
 ) -> Loops:
@@ -151,11 +153,12 @@ def make_loops(
         options = ControllerOptions(
             root_ca_pem=ca_pem.decode(),
             cluster_cidr=config.cluster_cidr,
-            sign_token=signing.token,
-            sign_request=signing.request,
+            sign_token=means.sign_token,
+            sign_request=means.sign_request,
             local_storage="local-storage" not in config.disable,
             host_ports=(_SSH, config.https_listen_port, config.kubelet_port),
-            ensure_api_service=ensure_api_service,
+            ensure_api_service=means.ensure_api_service,
+            pod_uses=means.pod_uses,
             custom=catalog.custom if catalog else tuple,
         )
         built = build(client, loops.informers, clock=clock, recorder=recorder, options=options)

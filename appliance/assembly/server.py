@@ -16,8 +16,9 @@ import structlog
 
 from appliance.assembly.childargs import agent_argv
 from appliance.assembly.datastore import open_store, prefix_quotas
-from appliance.assembly.loops import Signing, make_loops
+from appliance.assembly.loops import Means, make_loops
 from appliance.assembly.place import Place, find_place
+from appliance.assembly.poduses import pod_uses
 from appliance.assembly.rescued import tell_rescues
 from appliance.assembly.store import etcd_face
 from appliance.assembly.upkeep.doors import NODE_LEASES
@@ -42,6 +43,7 @@ from appliance.control.http.health import Check
 from appliance.control.http.server import ApiServer
 from appliance.control.http.streams import NodeConnections
 from appliance.control.http.tokens import TokenDoor
+from appliance.control.http.usage import Usage
 from appliance.control.joining.certificates import Authorities
 from appliance.control.joining.door import Door, Facts
 from appliance.control.joining.tokens import Tokens
@@ -96,20 +98,21 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
         tokens = _tokens(credentials, registry, clock)
         # Several masters are told apart by name, and a name's lives by chance.
         identity = f"{place.node_name}_{uuid.uuid4().hex[:8]}" if store.shared else ""
+        nodes, forwarder = _connections(credentials, stack)
         loops = make_loops(
             config,
             client,
             clock=clock,
             ca_pem=ca_pem,
-            signing=Signing(
-                tokens.tokens.sign_legacy,
-                partial(_sign_client, credentials.authorities(), clock),
+            means=Means(
+                sign_token=tokens.tokens.sign_legacy,
+                sign_request=partial(_sign_client, credentials.authorities(), clock),
+                ensure_api_service=partial(bootstrap, client, control, alone=not store.shared),
+                pod_uses=partial(pod_uses, Usage(registry, nodes)),
             ),
-            ensure_api_service=partial(bootstrap, client, control, alone=not store.shared),
             catalog=catalog,
             identity=identity,
         )
-        nodes, forwarder = _connections(credentials, stack)
         parts = Parts(
             registry=registry,
             catalog=catalog,

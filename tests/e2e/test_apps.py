@@ -153,3 +153,24 @@ def test_a_cron_job_makes_jobs_by_hand_too(cluster: Cluster, gone: list[str]) ->
     cluster.kubectl("create", "job", "now", "--from=cronjob/tick")
     cluster.kubectl("wait", "--for=condition=complete", "job/now", "--timeout=60s")
     assert cluster.get("cronjob", "tick")["status"].get("active") is None
+
+
+def test_an_autoscaler_follows_the_load(cluster: Cluster, gone: list[str]) -> None:
+    gone += ["deployment/burn", "hpa/burn"]
+    cluster.apply(workload("Deployment", "burn"))
+    # At its limit a shell burns twice what it asks for, and so twice what is wanted.
+    burn = """[{"op": "replace", "path": "/spec/template/spec/containers/0/command",
+      "value": ["sh", "-c", "while :; do :; done"]},
+     {"op": "add", "path": "/spec/template/spec/containers/0/resources",
+      "value": {"requests": {"cpu": "50m"}, "limits": {"cpu": "100m"}}}]"""
+    cluster.kubectl("patch", "deployment", "burn", "--type=json", "-p", burn)
+    cluster.kubectl("rollout", "status", "deployment/burn", "--timeout=60s")
+    cluster.kubectl("autoscale", "deployment", "burn", "--cpu=100%", "--min=1", "--max=2")
+    eventually(lambda: len(cluster.running("app=burn")) == 2, within_s=90)
+    found = cluster.get("hpa", "burn")
+    assert {c["type"]: c["status"] for c in found["status"]["conditions"]}[
+        "ScalingActive"
+    ] == "True"
+    said = cluster.kubectl("get", "hpa", "burn")
+    assert "Deployment/burn" in said
+    assert "<unknown>" not in said

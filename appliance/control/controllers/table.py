@@ -17,6 +17,7 @@ from appliance.client.events import EventRecorder
 from appliance.client.informer import Informers
 from appliance.control.controllers.accounts import Accounts
 from appliance.control.controllers.apiservice import ApiService, Ensure
+from appliance.control.controllers.autoscalers import Autoscalers, Uses
 from appliance.control.controllers.certificates import Certificates, SignRequest
 from appliance.control.controllers.claimbinder import ClaimBinder
 from appliance.control.controllers.clusterroles import ClusterRoles
@@ -68,6 +69,8 @@ class ControllerOptions:
     """Ports of the nodes that no balancer may take."""
     ensure_api_service: Ensure | None = None
     """Makes what is missing of the service `kubernetes`; without it nobody looks after that."""
+    pod_uses: Uses | None = None
+    """Asks nodes what pods use; without it nothing is scaled by use."""
     custom: Callable[[], Sequence[Kind[Any]]] = tuple
     """Users' kinds, as they are when asked."""
 
@@ -97,6 +100,17 @@ def build(
         given.append(Certificates(client, informers, clock=clock, sign=options.sign_request))
     if options.ensure_api_service is not None:
         given.append(ApiService(informers, ensure=options.ensure_api_service))
+    if options.pod_uses is not None:
+        given.append(
+            Autoscalers(
+                client,
+                informers,
+                clock=clock,
+                recorder=recorder.named("horizontal-pod-autoscaler"),
+                kinds=lambda: [*options.kinds, *options.custom()],
+                uses=options.pod_uses,
+            )
+        )
     balancers = recorder.named("service-controller")
     return [
         *given,

@@ -6,7 +6,7 @@ metrics servers do. Routed by `app.Api`. Source: k8s.io/metrics v1beta1.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -92,12 +92,16 @@ class Usage:
             told = (node_metrics(n, answers.get(n.metadata.name, {})) for n in nodes)
             return [one for one in told if one is not None]
         pods = [item.obj for item in (await self._registry.list(POD, query)).items]
+        return [told for _, told in await self.of_pods(pods)]
+
+    async def of_pods(self, pods: Sequence[Pod]) -> list[tuple[Pod, Json]]:
+        """PodMetrics of those pods whose nodes tell."""
         wanted = {pod.spec.nodeName for pod in pods}
         every = await self._registry.lookup.every(NODE)
         answers = await self._ask(n for n in every if n.metadata.name in wanted)
         used = by_uid(answers.values())
-        found = (pod_metrics(pod, used.get(local_uid(pod))) for pod in pods)
-        return [one for one in found if one is not None]
+        found = ((pod, pod_metrics(pod, used.get(local_uid(pod)))) for pod in pods)
+        return [(pod, told) for pod, told in found if told is not None]
 
     async def _ask(self, nodes: Iterable[Node]) -> dict[str, Json]:
         """The summaries of nodes, those that answer, by name."""

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.api import codec, errors, faults, labels
-from appliance.api.kind import Kind, ScaleNumbers, T
+from appliance.api import codec, errors, faults
+from appliance.api.kind import Kind, T
 from appliance.api.kinds.autoscaling.scale import Scale, ScaleSpec, ScaleStatus
-from appliance.api.meta import LabelSelector, ObjectMeta
+from appliance.api.meta import ObjectMeta
+from appliance.api.scaling import numbers_of
 from appliance.client.base import PatchType, clone
 from appliance.control.registry import metadata
 from appliance.control.registry.applying import apply
@@ -36,7 +37,7 @@ class Target:
 def scale_of(kind: Kind[Any], stored: Stored[Any]) -> Stored[Scale]:
     """Show an object with spec.replicas as a Scale, at the same revision."""
     obj, meta = stored.obj, stored.obj.metadata
-    numbers = kind.read_scale(obj) if kind.read_scale else _numbers(obj)
+    numbers = numbers_of(kind, obj)
     scale = Scale(
         kind="Scale",
         apiVersion=API_VERSION,
@@ -130,14 +131,3 @@ def _check(scale: Scale) -> None:
             "spec.replicas", scale.spec.replicas, "must be greater than or equal to 0"
         )
         raise errors.invalid("Scale", "autoscaling", scale.metadata.name, [cause])
-
-
-def _numbers(obj: Any) -> ScaleNumbers:
-    return ScaleNumbers(obj.spec.replicas or 0, obj.status.replicas, _selector(obj))
-
-
-def _selector(obj: Any) -> str:
-    selector = obj.spec.selector
-    if isinstance(selector, LabelSelector):
-        return str(labels.from_label_selector(selector))
-    return str(labels.from_map(selector or {}))

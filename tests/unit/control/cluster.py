@@ -201,6 +201,7 @@ class Cluster:
             new.status.podIP = f"10.42.0.{self._ip}"
             new.status.podIPs = [PodIP(ip=new.status.podIP)]
         moment = rfc3339(self.clock.wall())
+        new.status.startTime = new.status.startTime or moment
         others = [c for c in new.status.conditions if c.type != "Ready"]
         state = "True" if ready else "False"
         mine = PodCondition(type="Ready", status=state, lastTransitionTime=moment)
