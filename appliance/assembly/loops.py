@@ -29,6 +29,8 @@ from appliance.control.http.metrics import LoopCounts, LoopFigures
 from appliance.control.scheduler.loop import Scheduler
 from appliance.control.scheduler.settings import Settings, read_settings
 from appliance.control.scheduler.volumebinding import VolumeBinding
+from appliance.control.stacks.folder import Folder
+from appliance.control.stacks.keeper import Stacks
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
@@ -51,7 +53,7 @@ class Loops:
     recorders: list[EventRecorder] = field(default_factory=list)
     runners: list[Runner] = field(default_factory=list)
     follow: list[Work] = field(default_factory=list)
-    """What tells controllers of users' kinds."""
+    """What tells controllers of users' kinds and of files."""
     scheduler: Scheduler | None = None
     elections: list[tuple[Election, Runner, Work]] = field(default_factory=list)
     """Where several masters share a store: what only the leader does."""
@@ -125,6 +127,14 @@ def _followers(
     ]
 
 
+def _folders(runners: Sequence[Runner], path: Path, clock: Clock) -> list[Work]:
+    return [
+        partial(Folder(path, keeper, clock).run, runner)
+        for runner in runners
+        if isinstance(keeper := runner.controller, Stacks)
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What controllers can do beyond the API: sign with the cluster's keys, ask nodes."""
@@ -133,6 +143,7 @@ class Means:
     sign_request: SignRequest
     ensure_api_service: Ensure | None = None
     pod_uses: Uses | None = None
+    manifests: Path | None = None
 
 
 def make_loops(
@@ -159,12 +170,15 @@ def make_loops(
             host_ports=(_SSH, config.https_listen_port, config.kubelet_port),
             ensure_api_service=means.ensure_api_service,
             pod_uses=means.pod_uses,
+            manifests=means.manifests,
             custom=catalog.custom if catalog else tuple,
         )
         built = build(client, loops.informers, clock=clock, recorder=recorder, options=options)
         loops.runners = runners(built, clock)
         if catalog is not None:
             loops.follow = _followers(loops.runners, client, catalog, clock)
+        if means.manifests is not None:
+            loops.follow += _folders(loops.runners, means.manifests, clock)
     if not config.disable_scheduler:
         recorder = EventRecorder(client, component="default-scheduler", clock=clock)
         loops.recorders.append(recorder)

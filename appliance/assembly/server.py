@@ -109,6 +109,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
                 sign_request=partial(_sign_client, credentials.authorities(), clock),
                 ensure_api_service=partial(bootstrap, client, control, alone=not store.shared),
                 pod_uses=partial(pod_uses, Usage(registry, nodes)),
+                manifests=config.data / "server" / "manifests",
             ),
             catalog=catalog,
             identity=identity,

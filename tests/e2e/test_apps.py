@@ -174,3 +174,16 @@ def test_an_autoscaler_follows_the_load(cluster: Cluster, gone: list[str]) -> No
     said = cluster.kubectl("get", "hpa", "burn")
     assert "Deployment/burn" in said
     assert "<unknown>" not in said
+
+
+def test_manifests_in_the_servers_folder_are_applied_and_pruned(cluster: Cluster) -> None:
+    folder = cluster.data / "server" / "manifests"
+    (folder / "tray.yaml").write_text(workload("Deployment", "tray"))
+    eventually(lambda: len(cluster.running("app=tray")) == 1)
+    (noted,) = cluster.get("-n", "kube-system", "configmaps", "-l", "appliance.local/stack=tray")[
+        "items"
+    ]
+    assert noted["data"]["state"] == "Applied"
+    (folder / "tray.yaml").unlink()
+    eventually(lambda: cluster.pods("app=tray") == [])
+    assert cluster.get("deployments")["items"] == []

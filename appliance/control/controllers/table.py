@@ -5,6 +5,8 @@ Adding a controller is adding its file and a line here.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from appliance.api import localpath
@@ -45,6 +47,7 @@ from appliance.control.controllers.replication import Replication
 from appliance.control.controllers.statefulsets import StatefulSets
 from appliance.control.controllers.tokensecrets import Sign, TokenSecrets
 from appliance.control.controllers.volumephases import VolumePhases
+from appliance.control.stacks.keeper import Stacks
 from appliance.kit.clock import Clock
 
 WORKERS = 4
@@ -71,6 +74,8 @@ class ControllerOptions:
     """Makes what is missing of the service `kubernetes`; without it nobody looks after that."""
     pod_uses: Uses | None = None
     """Asks nodes what pods use; without it nothing is scaled by use."""
+    manifests: Path | None = None
+    """Folder of stacks; without it there are none."""
     custom: Callable[[], Sequence[Kind[Any]]] = tuple
     """Users' kinds, as they are when asked."""
 
@@ -100,6 +105,12 @@ def build(
         given.append(Certificates(client, informers, clock=clock, sign=options.sign_request))
     if options.ensure_api_service is not None:
         given.append(ApiService(informers, ensure=options.ensure_api_service))
+    kinds = partial(_every_kind, options)
+    if options.manifests is not None:
+        stacks = recorder.named("stacks")
+        given.append(
+            Stacks(client, informers, folder=options.manifests, kinds=kinds, recorder=stacks)
+        )
     if options.pod_uses is not None:
         given.append(
             Autoscalers(
@@ -107,7 +118,7 @@ def build(
                 informers,
                 clock=clock,
                 recorder=recorder.named("horizontal-pod-autoscaler"),
-                kinds=lambda: [*options.kinds, *options.custom()],
+                kinds=kinds,
                 uses=options.pod_uses,
             )
         )
@@ -145,6 +156,10 @@ def build(
         ClaimProtection(client, informers),
         VolumeProtection(client, informers),
     ]
+
+
+def _every_kind(options: ControllerOptions) -> Sequence[Kind[Any]]:
+    return (*options.kinds, *options.custom())
 
 
 def _storage(

@@ -22,9 +22,9 @@ from appliance.api.meta import DeleteOptions
 from appliance.api.schema import Message
 from appliance.client.base import PatchType
 from appliance.control.http.negotiate import JSON, PROTOBUF, YAML, media_type
-from appliance.control.http.yamltext import from_yaml
 from appliance.control.registry.base import Call
 from appliance.kit import jsonio
+from appliance.kit.yamltext import from_yaml
 
 M = TypeVar("M", bound=Message)
 

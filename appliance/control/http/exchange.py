@@ -17,9 +17,9 @@ from appliance.control.http import packing
 from appliance.control.http.negotiate import JSON, YAML, Form, choose_form
 from appliance.control.http.params import NO_PARAMS, Params
 from appliance.control.http.target import Target
-from appliance.control.http.yamltext import to_yaml
 from appliance.control.registry.base import User
 from appliance.kit import jsonio
+from appliance.kit.yamltext import to_yaml
 
 log = structlog.get_logger(__name__)
 

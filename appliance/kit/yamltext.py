@@ -5,6 +5,7 @@ Bounded by: `_VALUES_MAX` values once all aliases are written out, so that a few
 double themselves can't fill the memory.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -33,8 +34,22 @@ def from_yaml(text: bytes) -> Any:
     Raises:
         ValueError: it is no YAML, or says more than JSON can.
     """
+    return _read(text, yaml.load)
+
+
+def all_from_yaml(text: bytes) -> list[Any]:
+    """Read every document of a file, without the empty ones.
+
+    Raises:
+        ValueError: as `from_yaml`.
+    """
+    found = _read(text, lambda given, loader: list(yaml.load_all(given, loader)))
+    return [document for document in found if document is not None]
+
+
+def _read(text: bytes, read: Callable[..., Any]) -> Any:
     try:
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, less the dates
+        value = read(text, _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = mark.line + 1 if mark is not None else 0
