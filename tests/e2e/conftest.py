@@ -65,3 +65,19 @@ def cluster(
             made.kill()
         if (made.data / "cluster-id").exists():
             made.reset()
+
+
+@pytest.fixture(scope="module")
+def own_cluster(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of this module's own: for tests that are about all of it."""
+    made = Cluster(tmp_path_factory.mktemp(f"own-{engine}"), engine, default_endpoint(engine))
+    try:
+        made.start()
+        made.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s")
+        yield made
+        made.stop()
+    finally:
+        if made.process is not None and made.process.poll() is None:
+            made.kill()
+        if (made.data / "cluster-id").exists():
+            made.reset()

@@ -1,6 +1,5 @@
 """`appliance rolling-update` on real engines: under traffic, stopped and resumed, turned back."""
 
-import asyncio
 import json
 import signal
 import threading
@@ -10,13 +9,10 @@ from typing import Self
 
 import pytest
 
-from appliance.kit.clock import SystemClock
-from appliance.node.runtimes.detect import open_runtime
-from examples.guestbook.images.build import FRONTEND, build_frontend
+from examples.guestbook.images.build import FRONTEND
 from tests.lab.cluster import Cluster, eventually
+from tests.lab.frontends import MISSING, SECOND, load_second
 
-SECOND = "appliance.local/guestbook-frontend:2"
-MISSING = "appliance.local/no-such-image:1"
 QUICK = ("--update-period", "500ms", "--poll-interval", "200ms")
 # A pod stays for a moment after it has left the endpoints: proxies and clients need to hear of it.
 MANIFEST = """
@@ -50,7 +46,7 @@ spec:
 
 @pytest.fixture
 def rolled(cluster: Cluster) -> Iterator[Cluster]:
-    second_image(cluster.runtime)
+    load_second(cluster.runtime)
     cluster.apply(MANIFEST.format(image=FRONTEND))
     eventually(lambda: len(cluster.running("app=rolled")) == 3)
     yield cluster
@@ -134,16 +130,3 @@ def test_a_missing_image_stops_it_and_rollback_restores(rolled: Cluster) -> None
 
 def images(cluster: Cluster) -> list[str]:
     return [p["spec"]["containers"][0]["image"] for p in cluster.running("app=rolled")]
-
-
-def second_image(kind: str) -> str:
-    """Another image for the engine, and its name."""
-
-    async def load() -> None:
-        runtime = await open_runtime(kind, "", SystemClock())
-        if await runtime.image(SECOND) is None:
-            await runtime.load(await build_frontend(SECOND))
-        await runtime.close()
-
-    asyncio.run(load())
-    return SECOND

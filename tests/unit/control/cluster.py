@@ -69,6 +69,13 @@ class Cluster:
         """No longer wait for loops that have been stopped."""
         self._idle.clear()
 
+    def looked(self) -> dict[str, int]:
+        """How many keys each loop has looked at."""
+        return {
+            (loop.name if isinstance(loop, Scheduler) else loop.controller.name): loop.done
+            for loop in self._idle
+        }
+
     async def revision(self) -> int:
         return (await self.store.range(Range(key=b"nothing"))).revision
 
