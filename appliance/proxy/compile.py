@@ -1,6 +1,6 @@
-"""Services and EndpointSlices, seen from one node, become a ServiceTable. Pure.
+"""A Service and its EndpointSlices, seen from one node, become an entry of the table. Pure.
 
-Called by `loop.py` after each change; `choose.py` says which endpoints are used.
+Called by `loop.py` for each service that changed; `choose.py` says which endpoints are used.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from appliance.api.kinds.core.service import Service
 from appliance.api.kinds.core.service import ServicePort as ApiPort
 from appliance.api.kinds.discovery.endpointslice import EndpointSlice
 from appliance.proxy.choose import Numbered, chosen, is_ready, near
-from appliance.proxy.table import Endpoint, HealthCheck, ServicePort, ServiceTable
+from appliance.proxy.table import Endpoint, HealthCheck, ServiceEntry, ServicePort
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 _DEFAULT_AFFINITY_S = 10800  # 3 hours, the API's default
@@ -25,24 +25,14 @@ class Viewpoint:
     zone: str = ""
 
 
-def compile_table(
-    services: Iterable[Service], slices: Iterable[EndpointSlice], *, view: Viewpoint
-) -> ServiceTable:
-    """Make the table of every service that has a cluster address."""
-    by_service: dict[tuple[str, str], list[EndpointSlice]] = {}
-    for one in slices:
-        if owner := one.metadata.labels.get(SERVICE_NAME_LABEL):
-            by_service.setdefault((one.metadata.namespace, owner), []).append(one)
-    ports: list[ServicePort] = []
-    checks: list[HealthCheck] = []
-    for service in services:
-        if cluster_ips(service):
-            mine = by_service.get((service.metadata.namespace, service.metadata.name), ())
-            ports += _ports(service, mine, view)
-            checks += _checks(service, mine, view)
-    return ServiceTable(
-        tuple(sorted(ports, key=lambda p: (p.namespace, p.name, p.port_name))), tuple(checks)
-    )
+def compile_service(
+    service: Service, slices: Sequence[EndpointSlice], view: Viewpoint
+) -> ServiceEntry | None:
+    """Make the entry of a service; None if it has no cluster address."""
+    if not cluster_ips(service):
+        return None
+    ports = sorted(_ports(service, slices, view), key=lambda port: port.port_name)
+    return ServiceEntry(tuple(ports), _check(service, slices, view))
 
 
 def cluster_ips(service: Service) -> list[str]:
@@ -86,23 +76,24 @@ def _ports(
         )
 
 
-def _checks(
+def _check(
     service: Service, slices: Sequence[EndpointSlice], view: Viewpoint
-) -> Iterable[HealthCheck]:
+) -> HealthCheck | None:
     spec = service.spec
-    if spec.healthCheckNodePort and spec.externalTrafficPolicy == LOCAL:
-        ready = {
-            endpoint.addresses[0]
-            for one in slices
-            for endpoint in one.endpoints or ()
-            if endpoint.nodeName == view.node and is_ready(endpoint) and endpoint.addresses
-        }
-        yield HealthCheck(
-            namespace=service.metadata.namespace,
-            name=service.metadata.name,
-            port=spec.healthCheckNodePort,
-            local_endpoints=len(ready),
-        )
+    if not spec.healthCheckNodePort or spec.externalTrafficPolicy != LOCAL:
+        return None
+    ready = {
+        endpoint.addresses[0]
+        for one in slices
+        for endpoint in one.endpoints or ()
+        if endpoint.nodeName == view.node and is_ready(endpoint) and endpoint.addresses
+    }
+    return HealthCheck(
+        namespace=service.metadata.namespace,
+        name=service.metadata.name,
+        port=spec.healthCheckNodePort,
+        local_endpoints=len(ready),
+    )
 
 
 def _candidates(port: ApiPort, slices: Sequence[EndpointSlice]) -> list[Numbered]:

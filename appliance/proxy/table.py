@@ -1,10 +1,11 @@
 """The services of a cluster as one frozen value, seen from one node.
 
-`compile.py` makes it from Services and EndpointSlices; back ends apply it whole and find the
-difference themselves; DNS answers from the same caches.
+`compile.py` makes its entries from Services and EndpointSlices; back ends are given it whole and
+find the difference themselves; DNS answers from the same caches.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,8 +58,53 @@ class HealthCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceTable:
-    """All service ports, sorted by namespace, name and port name."""
+class ServiceEntry:
+    """One service."""
 
-    ports: tuple[ServicePort, ...] = ()
-    checks: tuple[HealthCheck, ...] = ()
+    ports: tuple[ServicePort, ...]
+    check: HealthCheck | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTable:
+    """All services by namespace/name.
+
+    An entry that did not change is the same object as in the table before. A table that follows
+    from one with the number before it names what changed, so that a change among ten thousand
+    services costs what one among ten does.
+    """
+
+    entries: Mapping[str, ServiceEntry] = field(default_factory=dict)
+    number: int = 0
+    changed: frozenset[str] = frozenset()
+    """Keys that differ from the table numbered one less."""
+
+    @property
+    def ports(self) -> Iterator[ServicePort]:
+        """Every port of every service."""
+        return (port for entry in self.entries.values() for port in entry.ports)
+
+    @property
+    def checks(self) -> Iterator[HealthCheck]:
+        """Every health check."""
+        return (entry.check for entry in self.entries.values() if entry.check is not None)
+
+    def changed_from(self, old: "ServiceTable") -> tuple[list[ServiceEntry], list[ServiceEntry]]:
+        """What `old` has that this has not, and the other way round."""
+        before, now = old.entries, self.entries
+        keys: Iterable[str] = self.changed
+        if not self.number or old.number != self.number - 1:
+            keys = {**before, **now}
+        pairs = [(before.get(key), now.get(key)) for key in keys]
+        different = [(was, is_) for was, is_ in pairs if was is not is_]
+        gone = [was for was, _ in different if was is not None]
+        return gone, [is_ for _, is_ in different if is_ is not None]
+
+
+def table_of(*ports: ServicePort) -> ServiceTable:
+    """A table of services that have just these ports."""
+    entries: dict[str, ServiceEntry] = {}
+    for port in ports:
+        key = f"{port.namespace}/{port.name}"
+        entries[key] = ServiceEntry((*(entries[key].ports if key in entries else ()), port))
+    return ServiceTable(entries)

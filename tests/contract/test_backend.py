@@ -19,7 +19,7 @@ from appliance.proxy.backends.base import Backend
 from appliance.proxy.backends.nftables import NftablesBackend
 from appliance.proxy.backends.userspace import RelayOptions, UserspaceBackend
 from appliance.proxy.relays.wire import meeting_point
-from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
+from appliance.proxy.table import Endpoint, ServicePort, ServiceTable, table_of
 from tests.lab.netns import OUTER, OUTER_NODE, Lab, ask_tcp, ask_udp, inside, sh
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ def table(*addresses: str, protocol: str = "tcp", **more: object) -> ServiceTabl
         "node_port": NODE_PORT,
         "endpoints": tuple(Endpoint(a, 8080, local=True) for a in addresses),
     }
-    return ServiceTable((ServicePort(**{**values, **more}),))  # type: ignore[arg-type]
+    return table_of(ServicePort(**{**values, **more}))  # type: ignore[arg-type]
 
 
 @pytest.mark.seed("S07", "S08")

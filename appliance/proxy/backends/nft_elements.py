@@ -1,4 +1,4 @@
-"""A ServiceTable as the elements of our nftables maps and sets. Pure.
+"""Services as the elements of our nftables maps and sets. Pure.
 
 The maps are flat: each packet costs one or two look-ups however many services there are, and a
 change is a handful of elements. A service port with n endpoints maps to the chain `lb_n`, which
@@ -28,7 +28,7 @@ from ipaddress import collapse_addresses, ip_address, ip_network
 from typing import Any
 
 from appliance.proxy.backends.nft_affinity import Stuck
-from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
+from appliance.proxy.table import Endpoint, ServicePort
 
 MAPS = ("services", "endpoints", "nodeports", "nodeends", "sticky", "sticky_nodeports")
 SETS = ("refused", "refused_nodeports", "hairpins", "fenced", "welcome")
@@ -48,10 +48,10 @@ class Elements:
     """What clients of services with affinity may stick to."""
 
 
-def elements(table: ServiceTable) -> Elements:
-    """Give the elements for the IPv4 part of a table."""
+def elements(ports: Iterable[ServicePort]) -> Elements:
+    """Give the elements for the IPv4 part of some services."""
     made = Elements()
-    for port in table.ports:
+    for port in ports:
         _Writer(made, port).write()
     made.stuck = frozenset(_stuck(made))
     return made

@@ -4,6 +4,7 @@ One call's text is one transaction of the kernel: packets see the old table or t
 """
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from appliance.proxy.backends.nft_affinity import CLIENTS_MAX
 from appliance.proxy.backends.nft_chains import MASQUERADE_BIT, PROTOCOLS, chain
@@ -123,17 +124,19 @@ table ip {table} {{
 {_adds(table, wanted.of)}"""
 
 
-def change(table: str, old: Elements, new: Elements, inside: str = "") -> str:
+def change(
+    table: str, old: Elements, new: Elements, *, have: AbstractSet[str], inside: str = ""
+) -> str:
     """Text that turns one state into another; "" when nothing changed.
 
     Deletes come first: an element whose value changes is taken out and put in again within the
-    one transaction. Balancing chains are only ever added; an unused one costs nothing.
+    one transaction. Balancing chains are only ever added, to those that the table has; an unused
+    one costs nothing.
     """
     gone = {n: {k: v for k, v in old.of[n].items() if new.of[n].get(k) != v} for n in old.of}
     come = {n: {k: v for k, v in new.of[n].items() if old.of[n].get(k) != v} for n in new.of}
     chains = [
-        f"table ip {table} {{\n{chain(name, inside)}\n}}"
-        for name in sorted(new.chains - old.chains)
+        f"table ip {table} {{\n{chain(name, inside)}\n}}" for name in sorted(new.chains - have)
     ]
     deletes = [
         f"delete element ip {table} {name} {{ {', '.join(part)} }}"

@@ -13,6 +13,7 @@ from appliance.proxy.backends.base import BackendFault
 from appliance.proxy.backends.nft_affinity import Stick, forget, read, remember
 from appliance.proxy.backends.nft_elements import Elements, elements
 from appliance.proxy.backends.nft_flows import stale, touches_udp
+from appliance.proxy.backends.nft_held import Held
 from appliance.proxy.backends.nft_rules import change, whole
 from appliance.proxy.table import ServiceTable
 
@@ -29,7 +30,7 @@ class NftablesBackend:
     def __init__(self, cluster_id: str, *, inside: str = "") -> None:
         self._name = f"appliance_{cluster_id}_services"
         self._inside = inside
-        self._applied: Elements | None = None
+        self._held: Held | None = None
         try:
             self._table = OwnTable("ip", self._name)
         except NftMissing as missing:
@@ -37,16 +38,15 @@ class NftablesBackend:
 
     async def apply(self, table: ServiceTable) -> None:
         """Make the kernel follow the table."""
-        wanted = elements(table)
         try:
-            await self._table.change(lambda nft: self._apply(nft, wanted))
+            await self._table.change(lambda nft: self._apply(nft, table))
         except NftError as refused:
             raise BackendFault(f"nftables refused our rules: {refused}") from refused
 
     async def drifted(self) -> None:
         """Wait until somebody takes rules of ours away, as `nft flush ruleset` does."""
         await self._table.lost()
-        self._applied = None
+        self._held = None
 
     async def clean_up(self) -> None:
         """Delete our table."""
@@ -54,31 +54,38 @@ class NftablesBackend:
             await self._table.remove()
         except NftError as refused:
             raise BackendFault(f"our table can't be removed: {refused}") from refused
-        self._applied = None
+        self._held = None
 
-    def _apply(self, nft: Nft, wanted: Elements) -> None:
-        if self._applied is not None:
-            text = change(self._name, self._applied, wanted, self._inside)
-            if not text:
-                return
+    def _apply(self, nft: Nft, table: ServiceTable) -> None:
+        held, self._held = self._held, None
+        if held is None or not self._changed(nft, held, table):
+            held = self._load(nft, table)
+        self._held = held
+
+    def _changed(self, nft: Nft, held: Held, table: ServiceTable) -> bool:
+        """Apply the difference; False if the kernel does not have what we think it has."""
+        old, new = held.difference(table)
+        if text := change(self._name, old, new, have=held.chains, inside=self._inside):
             try:
                 nft.run_text(text)
             except NftError as refused:
                 log.warning("service rules drifted and are loaded anew", why=str(refused))
-            else:
-                before = self._applied
-                gone = before.stuck - wanted.stuck
-                self._applied = _with_chains(wanted, self._applied)
-                # After the change, so that nobody sticks to what is gone meanwhile.
-                if gone and (loose := [s for s in self._sticks(nft) if not s.fits(wanted.stuck)]):
-                    nft.run_text(forget(self._name, loose))
-                if touches_udp(before.of, wanted.of):
-                    _forget_flows(wanted)
-                return
-        kept = [s for s in self._sticks(nft) if s.fits(wanted.stuck)]
+                return False
+        held.chains |= new.chains
+        # After the change, so that nobody sticks to what is gone meanwhile.
+        gone = old.stuck - new.stuck
+        if gone and (loose := [stick for stick in self._sticks(nft) if stick.fits(gone)]):
+            nft.run_text(forget(self._name, loose))
+        if touches_udp(old.of, new.of):
+            _forget_flows(new)
+        return True
+
+    def _load(self, nft: Nft, table: ServiceTable) -> Held:
+        wanted = elements(table.ports)
+        kept = [stick for stick in self._sticks(nft) if stick.fits(wanted.stuck)]
         nft.run_text(f"{whole(self._name, wanted, self._inside)}\n{remember(self._name, kept)}")
-        self._applied = wanted
         _forget_flows(wanted)
+        return Held(table, set(wanted.chains))
 
     def _sticks(self, nft: Nft) -> list[Stick]:
         """What the kernel has learned; nothing if our table is not there."""
@@ -97,8 +104,3 @@ def _forget_flows(wanted: Elements) -> None:
             log.debug("flows forgotten", count=len(wrong))
     except OSError as refused:
         log.warning("old flows can't be forgotten; they time out", why=str(refused))
-
-
-def _with_chains(wanted: Elements, before: Elements) -> Elements:
-    """Remember the chains that are still there, so that they are not made twice."""
-    return Elements(of=wanted.of, chains=wanted.chains | before.chains, stuck=wanted.stuck)

@@ -1,4 +1,4 @@
-"""A ServiceTable as the fronts of the relay process. Pure.
+"""Services as the fronts of the relay process. Pure.
 
     tcp 10.43.0.9 80       {"inside": [["10.42.0.5", 8080], …]}
     tcp 0.0.0.0 30080      {"inside": […], "outside": [the endpoints of this node]}   (policy Local)
@@ -7,27 +7,27 @@ Without "outside" everybody is sent to the same. A front with nobody behind it i
 asks there is refused by the kernel at once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from appliance.proxy.relays.wire import Plan, front_name
-from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
+from appliance.proxy.table import Endpoint, ServicePort
 
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - node ports are open on every address of the node
 RELAYED = ("tcp", "udp")
 
 
-def fronts(table: ServiceTable) -> dict[str, Plan]:
+def fronts(ports: Iterable[ServicePort]) -> dict[str, Plan]:
     """Every front by its name."""
     found: dict[str, Plan] = {}
-    for port in table.ports:
+    for port in ports:
         if port.protocol in RELAYED:
             found |= _fronts(port)
     return found
 
 
-def outer_addresses(table: ServiceTable) -> set[str]:
+def outer_addresses(ports: Iterable[ServicePort]) -> set[str]:
     """Addresses that packets come in for, and which perhaps no interface of ours has."""
-    return {a for port in table.ports for a in (*port.external_ips, *port.balancer_ips)}
+    return {a for port in ports for a in (*port.external_ips, *port.balancer_ips)}
 
 
 def _fronts(port: ServicePort) -> Iterator[tuple[str, Plan]]:

@@ -68,7 +68,7 @@ class UserspaceBackend:
             BackendFault: the relay process can't be started, or a route is refused.
         """
         _complain(table)
-        wanted, outer = fronts(table), outer_addresses(table)
+        wanted, outer = fronts(table.ports), outer_addresses(table.ports)
         try:
             client = await self._meet()
             await asyncio.to_thread(self._route, outer)

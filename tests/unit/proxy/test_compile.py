@@ -6,8 +6,8 @@ import msgspec
 from appliance.api.kinds.core.service import Service
 from appliance.api.kinds.core.service_spec import LoadBalancerIngress
 from appliance.api.kinds.discovery.endpointslice import EndpointSlice
-from appliance.proxy.compile import Viewpoint, compile_table
-from appliance.proxy.table import Endpoint, HealthCheck
+from appliance.proxy.compile import Viewpoint, compile_service
+from appliance.proxy.table import Endpoint, HealthCheck, ServicePort
 
 
 def service(name: str = "web", **spec: Any) -> Service:
@@ -36,15 +36,25 @@ def at(address: str, node: str = "a", **conditions: bool) -> dict[str, Any]:
     return {"addresses": [address], "nodeName": node, "conditions": conditions}
 
 
+HERE = Viewpoint("a")
+
+
+def ports_of(
+    service: Service, slices: Sequence[EndpointSlice] = (), view: Viewpoint = HERE
+) -> tuple[ServicePort, ...]:
+    entry = compile_service(service, slices, view)
+    assert entry is not None
+    return entry.ports
+
+
 def endpoints_of(*slices: EndpointSlice, **spec: Any) -> tuple[Endpoint, ...]:
-    return compile_table([service(**spec)], slices, view=Viewpoint("a")).ports[0].endpoints
+    return ports_of(service(**spec), slices)[0].endpoints
 
 
 def test_a_service_gets_the_ready_endpoints_of_its_slices() -> None:
     found = endpoints_of(
         endpoint_slice(at("10.42.0.6"), at("10.42.0.5")),
         endpoint_slice(at("10.42.1.5", node="b"), at("10.42.1.6", ready=False)),
-        endpoint_slice(at("10.42.0.99"), owner="other"),
     )
     assert found == (
         Endpoint("10.42.0.5", 8080, local=True),
@@ -61,11 +71,10 @@ def test_terminating_endpoints_serve_only_when_none_is_ready() -> None:
 
 
 def test_headless_and_external_services_have_no_row() -> None:
-    services = [
-        service("a", clusterIP="None"),
-        service("b", clusterIP="", type="ExternalName", externalName="example.org"),
-    ]
-    assert compile_table(services, [], view=Viewpoint("a")).ports == ()
+    headless = service("a", clusterIP="None")
+    elsewhere = service("b", clusterIP="", type="ExternalName", externalName="example.org")
+    for one in (headless, elsewhere):
+        assert compile_service(one, [], Viewpoint("a")) is None
 
 
 def test_ports_of_one_service_are_rows_of_their_own_and_sorted() -> None:
@@ -73,26 +82,22 @@ def test_ports_of_one_service_are_rows_of_their_own_and_sorted() -> None:
         {"name": "b", "port": 2, "protocol": "UDP"},
         {"name": "a", "port": 1, "nodePort": 30001},
     ]
-    table = compile_table([service(ports=ports)], [], view=Viewpoint("a"))
-    assert [(p.port_name, p.protocol, p.port, p.node_port) for p in table.ports] == [
+    made = ports_of(service(ports=ports))
+    assert [(p.port_name, p.protocol, p.port, p.node_port) for p in made] == [
         ("a", "tcp", 1, 30001),
         ("b", "udp", 2, 0),
     ]
 
 
 def test_affinity_and_traffic_policies_are_carried_over() -> None:
-    (port,) = compile_table(
-        [
-            service(
-                sessionAffinity="ClientIP",
-                externalTrafficPolicy="Local",
-                internalTrafficPolicy="Local",
-                externalIPs=["192.0.2.1"],
-            )
-        ],
-        [],
-        view=Viewpoint("a"),
-    ).ports
+    (port,) = ports_of(
+        service(
+            sessionAffinity="ClientIP",
+            externalTrafficPolicy="Local",
+            internalTrafficPolicy="Local",
+            externalIPs=["192.0.2.1"],
+        )
+    )
     assert port.affinity_s == 10800
     assert port.local_only_external
     assert port.local_only_internal
@@ -106,7 +111,7 @@ def hinted(address: str, *, nodes: Sequence[str] = (), zones: Sequence[str] = ()
 
 def seen_from(zone: str, *endpoints: dict[str, Any]) -> list[str]:
     view = Viewpoint("a", zone)
-    (port,) = compile_table([service()], [endpoint_slice(*endpoints)], view=view).ports
+    (port,) = ports_of(service(), [endpoint_slice(*endpoints)], view)
     return [e.address for e in port.endpoints]
 
 
@@ -129,7 +134,7 @@ def test_hints_for_our_node_come_first() -> None:
 def test_what_terminates_here_serves_local_traffic_while_others_stay() -> None:
     leaving = at("10.42.0.5", ready=False, serving=True, terminating=True)
     slices = [endpoint_slice(leaving, at("10.42.1.5", node="b", ready=True))]
-    (port,) = compile_table([service()], slices, view=Viewpoint("a")).ports
+    (port,) = ports_of(service(), slices)
     assert [e.address for e in port.endpoints] == ["10.42.1.5"]
     assert [e.address for e in port.local_endpoints] == ["10.42.0.5"]
 
@@ -138,9 +143,12 @@ def test_a_balancers_health_check_counts_ready_endpoints_of_this_node() -> None:
     leaving = at("10.42.0.7", ready=False, serving=True, terminating=True)
     slices = [endpoint_slice(at("10.42.0.5"), at("10.42.0.6"), at("10.42.1.5", node="b"), leaving)]
     spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 31000}
-    table = compile_table([service(**spec)], slices, view=Viewpoint("a"))
-    assert table.checks == (HealthCheck(namespace="d", name="web", port=31000, local_endpoints=2),)
-    assert compile_table([service()], slices, view=Viewpoint("a")).checks == ()
+    table = compile_service(service(**spec), slices, Viewpoint("a"))
+    assert table is not None
+    assert table.check == HealthCheck(namespace="d", name="web", port=31000, local_endpoints=2)
+    other = compile_service(service(), slices, Viewpoint("a"))
+    assert other is not None
+    assert other.check is None
 
 
 def test_a_balancer_that_sends_on_by_itself_is_not_caught() -> None:
@@ -149,5 +157,5 @@ def test_a_balancer_that_sends_on_by_itself_is_not_caught() -> None:
         LoadBalancerIngress(ip="192.0.2.1", ipMode="VIP"),
         LoadBalancerIngress(ip="192.0.2.2", ipMode="Proxy"),
     ]
-    (port,) = compile_table([made], [], view=Viewpoint("a")).ports
+    (port,) = ports_of(made)
     assert port.balancer_ips == ("192.0.2.1",)

@@ -18,7 +18,7 @@ class Recorded:
         self.undone = asyncio.Event()
 
     async def apply(self, table: ServiceTable) -> None:
-        self.ports.append(len(table.ports))
+        self.ports.append(len(list(table.ports)))
 
     async def drifted(self) -> None:
         await self.undone.wait()

@@ -1,7 +1,7 @@
 from appliance.kit.conntrack import Flow
 from appliance.proxy.backends.nft_elements import Elements, elements
 from appliance.proxy.backends.nft_flows import stale, touches_udp
-from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
+from appliance.proxy.table import Endpoint, ServicePort
 
 
 def dns(*addresses: str, protocol: str = "udp") -> Elements:
@@ -16,7 +16,7 @@ def dns(*addresses: str, protocol: str = "udp") -> Elements:
         node_port=30053,
         endpoints=ends,
     )
-    return elements(ServiceTable((port,)))
+    return elements((port,))
 
 
 def flow(target: str, port: int, answers: str, answers_port: int = 5353) -> Flow:

@@ -163,7 +163,7 @@ def test_a_dead_endpoint_is_passed_over_and_nobody_left_is_a_reset(room: Room) -
             call.sendall(b"x")
             assert call.recv(1) == b"x"
     room.plan(dead)
-    with room.call() as call, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), room.call() as call:
         call.recv(1)
 
 
