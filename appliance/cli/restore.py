@@ -16,14 +16,19 @@ from appliance.kit.clock import SystemClock
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @when_options
+@click.option(
+    "--without-auth", is_flag=True, help="Leave out an etcd's users and roles, and check no calls."
+)
 @configured("server", "data-dir")
 @faults_told
-def command(file: Path, to_revision: int | None, to_time: str, **flags: Any) -> None:
+def command(
+    *, file: Path, to_revision: int | None, to_time: str, without_auth: bool, **flags: Any
+) -> None:
     """Fill an empty data directory from FILE: of `appliance backup`, or `etcdctl snapshot save`.
 
     Then start the server as before. Clients notice that time went back and list anew.
     """
     clock = SystemClock()
     when = moment(to_revision, to_time, clock)
-    done = restore(config_from("server", flags), clock, file, to=when)
+    done = restore(config_from("server", flags), clock, file, to=when, auth=not without_auth)
     click.echo(f"{done.file}: as of revision {done.revision}; start the server with this data-dir")

@@ -1,5 +1,6 @@
 """`etcdctl snapshot save` from ours: a real etcd restores it and has the same history."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,47 @@ async def test_a_real_etcd_goes_on_from_our_snapshot(tmp_path: Path) -> None:
     async with real(tmp_path) as url, etcd_client(url) as client:
         assert await look(client) == before
         await put(client, b"and", b"on")
+
+
+async def test_what_etcdctl_says_of_a_snapshot(tmp_path: Path) -> None:
+    """Equal data: the same revision and columns; keys but for the member's own two entries."""
+    told = []
+    async with ours(tmp_path) as our_url, real(tmp_path) as its_url:
+        for name, url in (("ours.db", our_url), ("real.db", its_url)):
+            async with etcd_client(url) as client:
+                for number in range(50):
+                    await put(client, b"key-%d" % (number % 30), b"value")
+                mark = kv.CompactionRequest(revision=20, physical=True)
+                await client.call(KV + "Compact", mark, kv.CompactionResponse)
+            file = str(tmp_path / name)
+            etcdctl = Etcdctl(url)
+            assert (await etcdctl("snapshot", "save", file)).code == 0
+            status = json.loads((await etcdctl("snapshot", "status", file, "-w", "json")).out)
+            table = (await etcdctl("snapshot", "status", file, "-w", "table")).out
+            told.append((status, [cell.strip() for cell in table.splitlines()[1].split("|")]))
+    (mine, my_columns), (theirs, its_columns) = told
+    assert my_columns == its_columns == ["", "HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE", ""]
+    assert mine.keys() == theirs.keys()
+    assert mine["revision"] == theirs["revision"] == 51
+    assert theirs["totalKey"] - mine["totalKey"] == 2, "a member and the cluster's version"
+
+
+async def test_users_and_roles_go_to_a_real_etcd(tmp_path: Path) -> None:
+    file = str(tmp_path / "snapshot.db")
+    async with ours(tmp_path) as url:
+        etcdctl = Etcdctl(url)
+        for argv in (
+            ("user", "add", "ann:word"),
+            ("role", "add", "reader"),
+            ("role", "grant-permission", "reader", "read", "a", "b"),
+            ("user", "grant-role", "ann", "reader"),
+            ("snapshot", "save", file),
+        ):
+            done = await etcdctl(*argv)
+            assert done.code == 0, done.err
+    data = f"--data-dir={tmp_path / 'real'}"
+    assert (await etcdctl("snapshot", "restore", file, data)).code == 0
+    async with real(tmp_path) as url:
+        etcdctl = Etcdctl(url)
+        assert "Roles: reader" in (await etcdctl("user", "get", "ann")).out
+        assert "[a, b)" in (await etcdctl("role", "get", "reader")).out

@@ -58,7 +58,9 @@ def backup(config: Config, clock: Clock, target: Path) -> Done:
     return Done(file=str(target), revision=revision, size_bytes=target.stat().st_size)
 
 
-def restore(config: Config, clock: Clock, source: Path, *, to: When | None) -> Done:
+def restore(
+    config: Config, clock: Clock, source: Path, *, to: When | None, auth: bool = True
+) -> Done:
     """Fill an empty data directory from a backup, or from a snapshot of etcd.
 
     Raises:
@@ -76,7 +78,7 @@ def restore(config: Config, clock: Clock, source: Path, *, to: When | None) -> D
     now_ms = int(clock.wall() * 1000)
     if is_snapshot(source):
         database.parent.mkdir(parents=True, exist_ok=True)
-        import_snapshot(source, database, now_ms=now_ms)
+        import_snapshot(source, database, now_ms=now_ms, auth=auth)
     else:
         _unpack(source, config.data)
     try:

@@ -15,6 +15,9 @@ from typing import BinaryIO
 from appliance.kit.clock import Clock
 from appliance.store.base import Store
 from appliance.store.errors import LeaseNotFound
+from appliance.store.notes import Notes
+from appliance.store.serve.auth.book import BOOK
+from appliance.store.serve.auth.carrying import to_buckets
 from appliance.store.serve.boltfile import BoltFile
 from appliance.store.serve.calls import Stream
 from appliance.store.serve.hashing import HistoryRows, stored
@@ -22,7 +25,7 @@ from appliance.store.serve.messages.maintenance import SnapshotLease, SnapshotRe
 
 _PIECE = 32 << 10
 _PAGE_ROWS = 32  # read and written between two yields: a quarter of a MiB if they are large
-_EMPTY = (b"alarm", b"auth", b"authRoles", b"authUsers", b"cluster", b"members", b"members_removed")
+_EMPTY = (b"alarm", b"cluster", b"members", b"members_removed")
 
 
 async def send_snapshot(store: Store, rows: HistoryRows, clock: Clock, stream: Stream) -> None:
@@ -44,6 +47,12 @@ async def _write(store: Store, rows: HistoryRows, clock: Clock, file: BinaryIO) 
     bolt = BoltFile(file)
     for name in _EMPTY:
         bolt.bucket(name).end()
+    notes = await store.notes(BOOK) if isinstance(store, Notes) else {}
+    for name, pairs in to_buckets(notes).items():
+        bucket = bolt.bucket(name)
+        for key, value in pairs:
+            bucket.add(key, value)
+        bucket.end()
     await _write_history(bolt, rows, clock, status.revision)
     bucket = bolt.bucket(b"lease")
     for lease_id in sorted(await store.lease_list(), key=_lease_key):

@@ -1,7 +1,8 @@
 """A snapshot of etcd becomes a store's file: `etcdctl snapshot save` there, restore here.
 
 Revisions, versions, leases and history are taken over; times and authors were not kept by etcd,
-so every change bears the time of the import. Users and alarms are left behind.
+so every change bears the time of the import. Users and roles come along, and that calls are
+checked; their passwords can't be checked here (`serve.auth.carrying`). Alarms are left behind.
 
 Source: etcd server/storage/mvcc (keys of the bucket `key`), server/storage/schema.
 """
@@ -13,6 +14,8 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from appliance.store.serve.auth.book import BOOK
+from appliance.store.serve.auth.carrying import AUTH, ROLES, USERS, to_notes
 from appliance.store.serve.messages.kv import KeyValue
 from appliance.store.serve.messages.maintenance import SnapshotLease
 from appliance.store.serve.wire import WireError
@@ -22,6 +25,7 @@ from appliance.store.sql.tables import SUB_SHIFT
 from appliance.store.upkeep.boltread import BoltReader, BrokenSnapshot
 
 _REVISION = struct.Struct(">QcQ")
+_NONSENSE = (WireError, struct.error, sqlite3.DatabaseError, OverflowError, UnicodeError)
 _SUM_BYTES = 32
 _SECTOR = 512
 AUTHOR = "etcd"
@@ -33,8 +37,10 @@ def is_snapshot(path: Path) -> bool:
         return file.read(20)[16:] == struct.pack("<I", 0xED0CDAED)
 
 
-def import_snapshot(snapshot: Path, target: Path, *, now_ms: int) -> int:
-    """Write the snapshot's history into a new store; returns its newest revision.
+def import_snapshot(snapshot: Path, target: Path, *, now_ms: int, auth: bool = True) -> int:
+    """Write the snapshot's history into a new store, with its users if `auth`.
+
+    Returns its newest revision.
 
     Raises:
         BrokenSnapshot: the file is damaged; nothing usable has been written.
@@ -43,12 +49,12 @@ def import_snapshot(snapshot: Path, target: Path, *, now_ms: int) -> int:
     bolt = BoltReader(snapshot)
     with contextlib.closing(Database(target)) as database:
         try:
-            return _fill(database.writer, bolt, now_ms)
-        except (WireError, struct.error, sqlite3.DatabaseError, OverflowError) as error:
+            return _fill(database.writer, bolt, now_ms, auth=auth)
+        except _NONSENSE as error:
             raise BrokenSnapshot(f"{snapshot}: something in it makes no sense ({error})") from error
 
 
-def _fill(writer: sqlite3.Connection, bolt: BoltReader, now_ms: int) -> int:
+def _fill(writer: sqlite3.Connection, bolt: BoltReader, now_ms: int, *, auth: bool) -> int:
     """Write all in one transaction; closed before its end, the file stays empty."""
     writer.execute("BEGIN")
     writer.executemany(tables.INSERT_ROW, _rows(bolt, now_ms))
@@ -58,6 +64,10 @@ def _fill(writer: sqlite3.Connection, bolt: BoltReader, now_ms: int) -> int:
             done = _REVISION.unpack(value)[0]
             for name in (tables.COMPACT_WANTED, tables.COMPACT_DONE):
                 writer.execute(tables.SET_FACT, (name, done))
+    if auth:
+        kept = [list(bolt.bucket(name)) for name in (AUTH, ROLES, USERS)]
+        notes = to_notes(dict(kept[0]), *kept[1:])
+        writer.executemany(tables.SET_NOTE, [(BOOK, name, data) for name, data in notes])
     writer.execute("COMMIT")
     newest = writer.execute(tables.SELECT_NEWEST).fetchone()[0]
     return int(newest or 0)

@@ -23,7 +23,7 @@ ROOT = "root"
 """The user, and the role, that may do everything."""
 BOOK = "auth"
 """Its name among the notes."""
-_USER, _ROLE, _STATE = "user/", "role/", "state"
+USER_NOTE, ROLE_NOTE, STATE_NOTE = "user/", "role/", "state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class AuthBook:
     async def load(self) -> None:
         """Read what is kept: before the first call is served, and when others have changed it."""
         if isinstance(self._store, Notes):
-            self._see(_state_of(await self._store.notes(BOOK)))
+            self._see(state_of(await self._store.notes(BOOK)))
 
     def granted(self, name: str) -> Granted:
         """What a user's roles permit, worked out once per auth revision."""
@@ -89,14 +89,14 @@ class AuthBook:
                 raise AuthRefused(Why.ROOT_USER_MISSING)
             if ROOT not in root.roles:
                 raise AuthRefused(Why.ROOT_ROLE_MISSING)
-            await self._write({_STATE: _flags(enabled=True, revision=self.state.revision)})
+            await self._write({STATE_NOTE: flags(enabled=True, revision=self.state.revision)})
 
     async def disable(self) -> None:
         """Check calls no more."""
         async with self._turn:
             if self.state.enabled:
                 revision = self.state.revision + 1
-                await self._write({_STATE: _flags(enabled=False, revision=revision)})
+                await self._write({STATE_NOTE: flags(enabled=False, revision=revision)})
 
     # Users
 
@@ -108,7 +108,7 @@ class AuthBook:
         async with self._turn:
             if name in self.state.users:
                 raise AuthRefused(Why.USER_EXISTS)
-            await self._change({_USER + name: user.encode()})
+            await self._change({USER_NOTE + name: user.encode()})
 
     async def delete_user(self, name: str) -> None:
         """Remove a user."""
@@ -116,7 +116,7 @@ class AuthBook:
             if self.state.enabled and name == ROOT:
                 raise AuthRefused(Why.INVALID_MANAGEMENT)
             self.state.user(name)
-            await self._change({_USER + name: None})
+            await self._change({USER_NOTE + name: None})
 
     async def set_password(self, name: str, password: bytes) -> None:
         """Keep a new hash; a user without a password stays one."""
@@ -155,7 +155,7 @@ class AuthBook:
         async with self._turn:
             if name in self.state.roles:
                 raise AuthRefused(Why.ROLE_EXISTS)
-            await self._change({_ROLE + name: Role(name=name.encode()).encode()})
+            await self._change({ROLE_NOTE + name: Role(name=name.encode()).encode()})
 
     async def delete_role(self, name: str) -> None:
         """Remove a role, from its users as well."""
@@ -163,7 +163,7 @@ class AuthBook:
             if self.state.enabled and name == ROOT:
                 raise AuthRefused(Why.INVALID_MANAGEMENT)
             self.state.role(name)
-            changes: dict[str, bytes | None] = {_ROLE + name: None}
+            changes: dict[str, bytes | None] = {ROLE_NOTE + name: None}
             for user in self.state.users.values():
                 if name in user.roles:
                     changes |= _without_role(user, name)
@@ -195,43 +195,45 @@ class AuthBook:
 
     async def _change(self, changes: dict[str, bytes | None]) -> None:
         """Write a change under the next auth revision."""
-        flags = _flags(enabled=self.state.enabled, revision=self.state.revision + 1)
-        await self._write({**changes, _STATE: flags})
+        state = flags(enabled=self.state.enabled, revision=self.state.revision + 1)
+        await self._write({**changes, STATE_NOTE: state})
 
     async def _write(self, changes: dict[str, bytes | None]) -> None:
         if not isinstance(self._store, Notes):
             raise AuthRefused(Why.NO_NOTES)
         await self._store.write_notes(BOOK, changes)
         await announce(self._store, BOOK)
-        self._see(_state_of(await self._store.notes(BOOK)))
+        self._see(state_of(await self._store.notes(BOOK)))
 
     def _see(self, state: AuthState) -> None:
         self.state = state
         self._granted = {}
 
 
-def _state_of(notes: Mapping[str, bytes]) -> AuthState:
+def state_of(notes: Mapping[str, bytes]) -> AuthState:
+    """What the notes say."""
     users, roles = {}, {}
     for name, data in sorted(notes.items()):
-        if name.startswith(_USER):
-            users[name.removeprefix(_USER)] = User.decode(data)
-        elif name.startswith(_ROLE):
-            roles[name.removeprefix(_ROLE)] = Role.decode(data)
-    enabled, _, revision = notes.get(_STATE, b"0 1").partition(b" ")
+        if name.startswith(USER_NOTE):
+            users[name.removeprefix(USER_NOTE)] = User.decode(data)
+        elif name.startswith(ROLE_NOTE):
+            roles[name.removeprefix(ROLE_NOTE)] = Role.decode(data)
+    enabled, _, revision = notes.get(STATE_NOTE, b"0 1").partition(b" ")
     return AuthState(enabled == b"1", int(revision), users, roles)
 
 
-def _flags(*, enabled: bool, revision: int) -> bytes:
+def flags(*, enabled: bool, revision: int) -> bytes:
+    """The note of the state."""
     return b"%d %d" % (enabled, revision)
 
 
 def _user(user: User) -> dict[str, bytes | None]:
-    return {_USER + user.name.decode(): user.encode()}
+    return {USER_NOTE + user.name.decode(): user.encode()}
 
 
 def _role(role: Role, permissions: list[Permission]) -> dict[str, bytes | None]:
     changed = Role(name=role.name, keyPermission=permissions)
-    return {_ROLE + role.name.decode(): changed.encode()}
+    return {ROLE_NOTE + role.name.decode(): changed.encode()}
 
 
 def _without_role(user: User, role: str) -> dict[str, bytes | None]:

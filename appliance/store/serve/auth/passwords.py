@@ -1,7 +1,7 @@
 """Passwords are kept as scrypt hashes; making or checking one takes some 50 ms, in a thread.
 
-etcd uses bcrypt. What a snapshot carries of our hashes a real etcd cannot check: users keep their
-roles there but need new passwords.
+etcd uses bcrypt. What a snapshot carries of our hashes a real etcd cannot check, nor the reverse:
+users keep their roles but need new passwords.
 
 Bound: two at a time, so that whoever tries many passwords keeps nobody but others like him
 waiting, and 32 MiB.

@@ -10,6 +10,8 @@ from appliance.kit.clock import FakeClock, SystemClock
 from appliance.store import ops
 from appliance.store.base import Range
 from appliance.store.options import StoreOptions
+from appliance.store.serve.auth.book import AuthBook, AuthState
+from appliance.store.serve.messages.auth import Permission, User
 from appliance.store.serve.snapshot import send_snapshot
 from appliance.store.sql.store import SqlStore
 from appliance.store.upkeep.boltread import BrokenSnapshot
@@ -85,3 +87,26 @@ async def test_no_page_leads_out_of_the_file(store: SqlStore, tmp_path: Path) ->
             import_snapshot(broken, tmp_path / f"{place}" / "state.db", now_ms=0)
         except BrokenSnapshot:
             continue
+
+
+@pytest.mark.parametrize("auth", [True, False])
+async def test_users_come_along_unless_they_are_left_out(
+    store: SqlStore, clock: FakeClock, options: StoreOptions, tmp_path: Path, auth: bool
+) -> None:
+    book = AuthBook(store)
+    for name in ("root", "ann"):
+        await book.add_user(User(name=name.encode(), password=b"$2a$10$hash"))
+    await book.add_role("root")
+    await book.add_role("reader")
+    await book.grant("reader", Permission(key=b"a", range_end=b"b"))
+    await book.grant_role("root", "root")
+    await book.grant_role("ann", "reader")
+    await book.enable()
+    snapshot = await snapshot_of(store, tmp_path / "snapshot.db")
+    target = tmp_path / "imported" / "state.db"
+    import_snapshot(snapshot, target, now_ms=int(clock.wall() * 1000), auth=auth)
+    imported = await SqlStore.open(target, options, clock)
+    found = AuthBook(imported)
+    await found.load()
+    assert found.state == (book.state if auth else AuthState())
+    await imported.close()
