@@ -11,9 +11,12 @@ from typing import Any
 from appliance.api import errors
 from appliance.api.kind import Kind
 from appliance.api.kinds.core.persistentvolume import PERSISTENT_VOLUME
-from appliance.api.kinds.core.persistentvolumeclaim import PERSISTENT_VOLUME_CLAIM
+from appliance.api.kinds.core.persistentvolumeclaim import (
+    PERSISTENT_VOLUME_CLAIM,
+    PersistentVolumeClaim,
+)
 from appliance.api.kinds.core.pod.kind import POD, Pod
-from appliance.client.base import Client, PatchType
+from appliance.client.base import Client, PatchType, Where
 from appliance.client.cache import key_of
 from appliance.client.controller import DONE, Result, Watch
 from appliance.client.informer import Informers
@@ -46,9 +49,14 @@ class ClaimProtection:
         claim = self._claims.cache.get(key)
         if claim is None or claim.metadata.deletionTimestamp is None:
             return DONE
-        if not self._pods.cache.by_index(BY_CLAIM, key):
+        if not self._pods.cache.by_index(BY_CLAIM, key) and not await self._is_used(claim):
             await _release(self._client, PERSISTENT_VOLUME_CLAIM, claim, CLAIM_FINALIZER)
         return DONE
+
+    async def _is_used(self, claim: PersistentVolumeClaim) -> bool:
+        """Ask the API itself: data hangs on it, and the cache may not have heard of a binding."""
+        found = await self._client.list(POD, Where(namespace=claim.metadata.namespace))
+        return any(key_of(claim) in _claims_of(pod) for pod in found.items)
 
 
 class VolumeProtection:

@@ -22,6 +22,7 @@ from appliance.control.controllers.apiservice import ApiService, Ensure
 from appliance.control.controllers.autoscalers import Autoscalers, Uses
 from appliance.control.controllers.certificates import Certificates, SignRequest
 from appliance.control.controllers.claimbinder import ClaimBinder
+from appliance.control.controllers.claimgrowth import ClaimGrowth
 from appliance.control.controllers.clusterroles import ClusterRoles
 from appliance.control.controllers.cronjobs import CronJobs
 from appliance.control.controllers.daemonsets import DaemonSets
@@ -172,6 +173,7 @@ def _storage(
         ClaimBinder(client, informers, recorder=binder),
         VolumePhases(client, informers, recorder=binder),
         EphemeralClaims(client, informers, recorder=recorder.named("ephemeral_volume")),
+        ClaimGrowth(client, informers, recorder=recorder.named("volume_expand")),
         # Also where none are made any more: those that there are want to go.
         Releaser(client, informers, recorder=maker),
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from appliance.control.scheduler import scores
 from appliance.control.scheduler.base import Filter, Score
 from appliance.control.scheduler.company import INTER_POD_AFFINITY, liked_company
+from appliance.control.scheduler.disks import VOLUME_RESTRICTIONS
 from appliance.control.scheduler.filters import (
     NODE_AFFINITY,
     NODE_PORTS,
@@ -26,6 +27,7 @@ FILTERS: tuple[Filter, ...] = (
     NODE_AFFINITY,
     NODE_PORTS,
     NODE_RESOURCES_FIT,
+    VOLUME_RESTRICTIONS,
     POD_TOPOLOGY_SPREAD,
     INTER_POD_AFFINITY,
 )

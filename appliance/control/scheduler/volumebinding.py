@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from appliance.api import volumebinding as binding
+from appliance.api.errors import Timeout
 from appliance.api.kind import Kind
 from appliance.api.kinds.core.node import NODE
 from appliance.api.kinds.core.persistentvolume import PERSISTENT_VOLUME
@@ -44,10 +45,6 @@ from appliance.control.scheduler.volumes import Choice, VolumeNeeds, choices, cl
 
 WAIT_S = 5.0
 _BY_CLAIM = "scheduler-claim"
-
-
-class VolumesPending(Exception):
-    """The volumes of a pod are not there yet; it is tried again when its claims change."""
 
 
 class VolumeBinding:
@@ -94,7 +91,7 @@ class VolumeBinding:
         """Write what its claims get, and wait until they are bound.
 
         Raises:
-            VolumesPending: that takes longer.
+            Timeout: that takes longer; the pod is tried again when its claims change.
             Conflict: somebody was faster.
         """
         given = self._held.get(info.uid, [])
@@ -203,7 +200,7 @@ class VolumeBinding:
                         changed.clear()
                         _ = await changed.wait()
             except TimeoutError:
-                raise VolumesPending(f"volumes of {info.key} are not bound yet") from None
+                raise Timeout(f"volumes of {info.key} are not bound yet") from None
 
     def _are_bound(self, pod: Pod) -> bool:
         """Whether every claim has its volume, and both are known here."""

@@ -3,6 +3,7 @@
 Called by `execute`; gathers objects through `Inputs` and hands them to the pure functions.
 """
 
+import asyncio
 from pathlib import Path
 
 from appliance.api.kinds.core.pod.container import Container as ContainerWish
@@ -50,11 +51,12 @@ class Preparer:
         Raises:
             VolumeFault: one can't be set up.
         """
+        wants = self._volumes.wants_claims(pod)
         materials = Materials(
             config_maps=await gather_config_maps(self._inputs, pod, volume_config_maps(pod)),
             secrets=await gather_secrets(self._inputs, pod, volume_secrets(pod)),
             tokens=await self._inputs.tokens(pod),
-            claims=await gather_claims(self._inputs, pod),
+            claims=await gather_claims(self._inputs, pod) if wants else {},
             facts=self._facts_of(address),
         )
         await self._volumes.set_up(pod, materials)
@@ -95,7 +97,8 @@ class Preparer:
         for mount in wish.volumeMounts:
             inside = inside_volume(mount, dict(variables))
             if inside and mount.name in paths:
-                sub_path(Path(paths[mount.name]), inside)
+                # in a thread: a server of NFS that is away would hold up all pods
+                await asyncio.to_thread(sub_path, Path(paths[mount.name]), inside)
         return Surroundings(
             cluster_id=self._options.cluster_id,
             volumes=paths,

@@ -14,7 +14,7 @@ from appliance.api.kinds.core.pod.kind import Pod
 from appliance.api.kinds.core.pod.volumes import Volume, VolumeSource
 from appliance.api.quantity import value
 from appliance.node.volumes.base import Materials, PodFolder, VolumeFault, folder_of
-from appliance.node.volumes.claims import volume_behind
+from appliance.node.volumes.claims import claim_name, volume_behind
 from appliance.node.volumes.folders import empty_dir, host_path
 from appliance.node.volumes.mounts import mount_nfs, mount_tmpfs, unmount_all
 from appliance.node.volumes.persistent import Mounted, PersistentMounts
@@ -71,6 +71,11 @@ class Volumes:
         """Names of volumes that no container of the pod may write."""
         mounted = self._mounted.get(pod.metadata.uid, {})
         return frozenset(name for name, one in mounted.items() if one.read_only)
+
+    def wants_claims(self, pod: Pod) -> bool:
+        """Whether a claim of the pod has not been looked at yet."""
+        mounted = self._mounted.get(pod.metadata.uid, {})
+        return any(v.name not in mounted and claim_name(pod, v) for v in pod.spec.volumes)
 
     @property
     def persistent(self) -> PersistentMounts:

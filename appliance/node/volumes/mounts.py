@@ -55,8 +55,10 @@ async def mount_nfs(path: Path, server: str, folder: str, options: Sequence[str]
     Raises:
         VolumeFault: this host has no NFS, or the server refuses or does not answer.
     """
-    if _is_there(path):
+    # Asked of the kernel's list: a look at the folder itself would wait for a server that is away.
+    if path in mounts_under(path.parent, _mountinfo()):
         return
+    _make(path)
     if shutil.which(NFS_PROGRAM) is None:
         raise VolumeFault(
             f"this host can't mount NFS: {NFS_PROGRAM} is missing (install nfs-common or nfs-utils)"
@@ -66,8 +68,12 @@ async def mount_nfs(path: Path, server: str, folder: str, options: Sequence[str]
     await _run(["mount", "-t", "nfs", *wanted, f"{host}:{folder}", str(path)], NFS_S)
 
 
-def _is_there(path: Path) -> bool:
+def _make(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
+
+
+def _is_there(path: Path) -> bool:
+    _make(path)
     return path.is_mount()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.api import localpath
 from appliance.api import volumebinding as binding
-from appliance.api.errors import NotFound
+from appliance.api.errors import Forbidden, NotFound
 from appliance.api.kinds.core.node import NODE
 from appliance.api.kinds.core.persistentvolume import PERSISTENT_VOLUME, PersistentVolume
 from appliance.api.kinds.core.persistentvolumeclaim import (
@@ -20,6 +20,7 @@ from appliance.api.kinds.core.pod.kind import POD, Pod
 from appliance.api.kinds.storage.storageclass import STORAGE_CLASS, StorageClass
 from appliance.client.events import reference
 from appliance.control.controllers.claimbinder import ClaimBinder
+from appliance.control.controllers.claimgrowth import ClaimGrowth
 from appliance.control.controllers.ephemeralclaims import EphemeralClaims
 from appliance.control.controllers.localpath import Provisioner, Releaser
 from appliance.control.controllers.protection import ClaimProtection, VolumeProtection
@@ -41,6 +42,7 @@ async def lot(plane: Cluster) -> Cluster:
         VolumePhases(*parts, recorder=plane.recorder),
         Provisioner(*parts, recorder=plane.recorder),
         Releaser(*parts, recorder=plane.recorder),
+        ClaimGrowth(*parts, recorder=plane.recorder),
         ClaimProtection(*parts),
         VolumeProtection(*parts),
         Scheduler(
@@ -295,6 +297,23 @@ async def test_a_pods_own_claim_is_made_for_it(plane: Cluster) -> None:
     await plane.make(POD, pod("q", volumes=own))
     (event,) = await plane.events("FailedBinding")
     assert "was not created for pod default/q" in event.message
+
+
+async def test_a_claim_grows_where_its_class_allows_it(lot: Cluster) -> None:
+    larger = {"spec": {"resources": {"requests": {"storage": "3Gi"}}}}
+    await lot.make(PERSISTENT_VOLUME_CLAIM, claim("c"))
+    with pytest.raises(Forbidden, match="Only bound persistent volume claims can be expanded"):
+        await lot.edit(PERSISTENT_VOLUME_CLAIM, "c", larger)
+    await lot.make(POD, pod("p", "c"))
+    with pytest.raises(Forbidden, match="must support resize"):
+        await lot.edit(PERSISTENT_VOLUME_CLAIM, "c", larger)
+    await lot.edit(STORAGE_CLASS, "local-path", {"allowVolumeExpansion": True})
+    await lot.edit(PERSISTENT_VOLUME_CLAIM, "c", larger)
+    grown = await claim_of(lot, "c")
+    assert grown.status.capacity == {"storage": "3Gi"}
+    found = await lot.client.get(PERSISTENT_VOLUME, grown.spec.volumeName)
+    assert found.spec.capacity == {"storage": "3Gi"}
+    assert await lot.events("VolumeResizeSuccessful")
 
 
 async def quiet(plane: Cluster) -> None:
