@@ -30,6 +30,9 @@ from appliance.control.access.authn import CertificatesAndTokens, StaticToken
 from appliance.control.access.tokenfile import read_tokens
 from appliance.control.access.tokens.accounts import AccountTokens
 from appliance.control.access.tokens.requests import TokenMaker
+from appliance.control.aggregation.keeper import Aggregation
+from appliance.control.aggregation.remote import Remotes
+from appliance.control.aggregation.trust import FrontProxy, publish
 from appliance.control.bootstrap import bootstrap
 from appliance.control.credentials import Credentials, Names
 from appliance.control.custom.catalog import Catalog
@@ -114,6 +117,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             catalog=catalog,
             identity=identity,
         )
+        remotes = _remotes(credentials, registry, forwarder)
         parts = Parts(
             registry=registry,
             catalog=catalog,
@@ -125,12 +129,13 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
             nodes=nodes,
             forwarder=forwarder,
             metrics=loops.figures(),
+            aggregation=Aggregation(registry, catalog, remotes, clock),
             unguarded=_door(config, place, credentials, client).routes(),
         )
         # Before anybody can ask: roles decide who may.
-        await bootstrap(client, control, alone=not store.shared)
+        await _first_objects(client, control, credentials, alone=not store.shared)
         await tell_rescues(store, client, clock, place.node_name)
-        await _follow_definitions(registry, catalog, clock, tasks)
+        await _follow(Definitions(registry, catalog, clock), parts.aggregation, tasks)
         server = await _serve(config, parts, credentials)
         stack.push_async_callback(server.stop)
         if config.etcd_listen_client_urls:
@@ -185,6 +190,22 @@ def _has_local_storage(config: Config) -> bool:
     return "local-storage" not in config.disable and not config.disable_controller_manager
 
 
+def _remotes(credentials: Credentials, registry: StoreRegistry, forwarder: Forwarder) -> Remotes:
+    """Ways to API servers that answer for groups of their own."""
+    tls = credentials.tls
+    front = FrontProxy(tls / "front-proxy.crt", tls / "front-proxy.key")
+    return Remotes(registry.lookup, forwarder, front, random.SystemRandom())
+
+
+async def _first_objects(
+    client: Client, options: ControlOptions, credentials: Credentials, *, alone: bool
+) -> None:
+    """What a cluster starts with; other API servers learn from it whom to believe."""
+    await bootstrap(client, options, alone=alone)
+    ca, front = (credentials.tls / f"{n}.crt" for n in ("client-ca", "request-header-ca"))
+    await publish(client, client_ca_pem=ca.read_bytes(), front_ca_pem=front.read_bytes())
+
+
 def _connections(
     credentials: Credentials, stack: AsyncExitStack
 ) -> tuple[NodeConnections, Forwarder]:
@@ -195,13 +216,12 @@ def _connections(
     return nodes, forwarder
 
 
-async def _follow_definitions(
-    registry: StoreRegistry, catalog: Catalog, clock: Clock, tasks: Tasks
-) -> None:
-    """Serve users' kinds: those that there are at once, and whatever comes."""
-    definitions = Definitions(registry, catalog, clock)
+async def _follow(definitions: Definitions, aggregation: Aggregation | None, tasks: Tasks) -> None:
+    """Serve users' kinds, those that there are at once, and look after what others serve."""
     await definitions.load()
     _ = tasks.forever("definitions", definitions.run, RESTART)
+    if aggregation is not None:
+        _ = tasks.forever("aggregation", aggregation.run, RESTART)
 
 
 async def _credentials(config: Config, place: Place, store: Store, clock: Clock) -> Credentials:

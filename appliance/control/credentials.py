@@ -7,6 +7,8 @@ they must name have changed. Layout:
     server/tls/serving.{crt,key}                 the API server
     server/tls/admin.{crt,key}                   system:masters, for the admin kubeconfig
     server/tls/kubelet-client.{crt,key}          the API server, when it calls a node
+    server/tls/request-header-ca.{crt,key}       authority for the next
+    server/tls/front-proxy.{crt,key}             the API server, towards aggregated ones
     server/tls/service-account.key               signs service-account tokens
     server/tls/encryption.keys                   seals Secrets in the database
     server/token                                 joins nodes, and opens nothing else
@@ -21,6 +23,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from appliance.control.aggregation.trust import FRONT_PROXY
 from appliance.control.joining.certificates import Authorities
 from appliance.kit.atomicfile import write_atomic
 from appliance.kit.keyring import Ring, new_key, read_keys, write_keys
@@ -30,6 +33,7 @@ _RENEW_BEFORE = timedelta(days=90)
 _PUBLIC_MODE = 0o644
 _AUTHORITIES = (
     *("server-ca.crt", "server-ca.key", "client-ca.crt", "client-ca.key"),
+    *("request-header-ca.crt", "request-header-ca.key"),
     *("service-account.key", "encryption.keys"),
 )
 
@@ -60,7 +64,7 @@ class Credentials:
 
     def ensure_authorities(self, now: float) -> None:
         """Make what all masters of a cluster have in common, where it is missing."""
-        for name in ("server-ca", "client-ca"):
+        for name in ("server-ca", "client-ca", "request-header-ca"):
             self._ca(name, now)
         key_path = self.tls / "service-account.key"
         if not key_path.exists():
@@ -104,6 +108,12 @@ class Credentials:
             self.tls / "kubelet-client",
             client_ca,
             Subject(common_name="kube-apiserver", organizations=masters, client=True),
+            now,
+        )
+        self._leaf(
+            self.tls / "front-proxy",
+            self._ca("request-header-ca", now),
+            Subject(common_name=FRONT_PROXY, client=True),
             now,
         )
         user = f"system:node:{names.node_name}"

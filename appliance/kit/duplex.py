@@ -58,13 +58,20 @@ class Duplex:
             self.writer.transport.abort()
 
 
-async def connect(host: str, port: int, tls: ssl.SSLContext | None = None) -> Duplex:
-    """Open a TCP connection, with TLS if a context is given.
+async def connect(
+    host: str, port: int, tls: ssl.SSLContext | None = None, *, name: str = ""
+) -> Duplex:
+    """Open a TCP connection, with TLS if a context is given; `name` is whom to expect there.
 
     Raises:
         OSError: nobody answers there, or TLS fails.
     """
-    return Duplex(*await asyncio.open_connection(host, port, ssl=tls, limit=CHUNK_BYTES))
+    expected = name or None if tls is not None else None
+    return Duplex(
+        *await asyncio.open_connection(
+            host, port, ssl=tls, server_hostname=expected, limit=CHUNK_BYTES
+        )
+    )
 
 
 async def connect_unix(path: str) -> Duplex:

@@ -20,7 +20,11 @@ from appliance.client.kubeconfig import Access, write_kubeconfig
 from appliance.control.access.authn import CertificatesAndTokens, StaticToken
 from appliance.control.access.tokens.accounts import AccountTokens
 from appliance.control.access.tokens.requests import TokenMaker
+from appliance.control.aggregation.keeper import Aggregation
+from appliance.control.aggregation.remote import Remotes
+from appliance.control.aggregation.trust import FRONT_PROXY, FrontProxy
 from appliance.control.bootstrap import bootstrap
+from appliance.control.custom.catalog import Catalog
 from appliance.control.http.app import Parts, build_app
 from appliance.control.http.forwarding import Forwarder
 from appliance.control.http.server import ApiServer
@@ -49,6 +53,8 @@ class Live:
     kubeconfig: Path
     ca: KeyPair
     tokens: AccountTokens
+    aggregation: Aggregation
+    """Not running, unless a test runs it."""
 
     def access_of(self, user: str, *groups: str) -> Access:
         """Credentials of somebody else, signed by the same CA."""
@@ -70,6 +76,8 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
         _write(folder / name, issue(ca, loopback, now=now))
     admin = issue(ca, Subject(common_name="root", organizations=masters, client=True), now=now)
     _write(folder / "admin", admin)
+    front_proxy = Subject(common_name=FRONT_PROXY, client=True)
+    _write(folder / "front-proxy", issue(ca, front_proxy, now=now))
     to_nodes = ssl.create_default_context(cafile=str(folder / "ca.crt"))
     to_nodes.load_cert_chain(folder / "admin.crt", folder / "admin.key")
     nodes, forwarder = NodeConnections(to_nodes), Forwarder()
@@ -89,7 +97,13 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
         tokens = AccountTokens(new_key_pem(), registry.lookup, clock)
         rng = random.SystemRandom()
         maker = TokenMaker(tokens, registry.lookup, clock=clock, rng=rng)
+        catalog = Catalog()
+        front = FrontProxy(folder / "front-proxy.crt", folder / "front-proxy.key")
+        remotes = Remotes(registry.lookup, forwarder, front, rng)
+        aggregation = Aggregation(registry, catalog, remotes, clock)
         parts = Parts(
+            catalog=catalog,
+            aggregation=aggregation,
             registry=registry,
             authenticator=CertificatesAndTokens(static, tokens),
             tokens=TokenDoor(tokens=tokens, maker=maker, clock=clock),
@@ -115,7 +129,7 @@ async def live(folder: Path, port: int = 0) -> AsyncIterator[Live]:
         path = folder / "admin.kubeconfig"
         write_kubeconfig(path, access)
         try:
-            yield Live(server, registry, access, path, ca, tokens)
+            yield Live(server, registry, access, path, ca, tokens, aggregation)
         finally:
             await server.stop()
             await nodes.aclose()

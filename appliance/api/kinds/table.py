@@ -19,6 +19,7 @@ from appliance.api.kinds.admissionregistration.validatingwebhookconfiguration im
     VALIDATING_WEBHOOK_CONFIGURATION,
 )
 from appliance.api.kinds.apiextensions.definition import CUSTOM_RESOURCE_DEFINITION
+from appliance.api.kinds.apiregistration.apiservice import API_SERVICE
 from appliance.api.kinds.apps.controllerrevision import CONTROLLER_REVISION
 from appliance.api.kinds.apps.daemonset import DAEMON_SET
 from appliance.api.kinds.apps.deployment import DEPLOYMENT
@@ -48,6 +49,8 @@ from appliance.api.kinds.core.service import SERVICE
 from appliance.api.kinds.core.serviceaccount import SERVICE_ACCOUNT
 from appliance.api.kinds.discovery.endpointslice import ENDPOINT_SLICE
 from appliance.api.kinds.events.event import EVENT_V1
+from appliance.api.kinds.flowcontrol.flowschema import FLOW_SCHEMA
+from appliance.api.kinds.flowcontrol.prioritylevel import PRIORITY_LEVEL_CONFIGURATION
 from appliance.api.kinds.networking.ingress import INGRESS
 from appliance.api.kinds.networking.ingressclass import INGRESS_CLASS
 from appliance.api.kinds.networking.ipaddress import IP_ADDRESS
@@ -91,6 +94,9 @@ KINDS: tuple[Kind[Any], ...] = (
     MUTATING_ADMISSION_POLICY,
     MUTATING_ADMISSION_POLICY_BINDING,
     CUSTOM_RESOURCE_DEFINITION,
+    API_SERVICE,
+    FLOW_SCHEMA,
+    PRIORITY_LEVEL_CONFIGURATION,
     CONTROLLER_REVISION,
     DAEMON_SET,
     DEPLOYMENT,

@@ -19,8 +19,10 @@ from appliance.api.errors import NotFound
 from appliance.control.access.attributes import Authorizer
 from appliance.control.access.authn import Authenticator, CertificatesAndTokens
 from appliance.control.access.authorizer import default_authorizer
+from appliance.control.aggregation.keeper import Aggregation
 from appliance.control.custom.catalog import Catalog
 from appliance.control.http import usage
+from appliance.control.http.aggregated import Aggregated
 from appliance.control.http.audit import AuditLog
 from appliance.control.http.discovery import Discovery, Extra
 from appliance.control.http.exchange import Exchange
@@ -83,6 +85,8 @@ class Parts:
     """Where requests are written down; without it they are not."""
     tokens: TokenDoor | None = None
     """Gives tokens of service accounts; without it there are none."""
+    aggregation: Aggregation | None = None
+    """Which groups others answer for; without it none."""
     unguarded: Mapping[str, Handle] = field(default_factory=dict)
     """Further pages, which see for themselves who asks."""
 
@@ -139,8 +143,10 @@ def _routes(parts: Parts, metrics: Metrics, authorizer: Authorizer) -> Mapping[s
         ).handle,
     )
     reviews = Reviews(authorizer=authorizer, authenticator=parts.authenticator, clock=parts.clock)
-    api = Api(resources, subresources, reviews, usage.Usage(parts.registry, parts.nodes))
-    health, openapi = Health(parts.checks, parts.clock), OpenApi(parts.catalog)
+    aggregated = Aggregated(parts.aggregation)
+    used = usage.Usage(parts.registry, parts.nodes)
+    api = Api(resources, subresources, reviews, used=used, aggregated=aggregated)
+    health, openapi = Health(parts.checks, parts.clock), OpenApi(parts.catalog, aggregated)
     checks = {
         f"/{name}{tail}": health.handle for name in ENDPOINTS for tail in ("", "/{check:path}")
     }
@@ -178,31 +184,40 @@ class Api:
         resources: Resources,
         subresources: Subresources,
         reviews: Reviews,
+        *,
         used: usage.Usage,
+        aggregated: Aggregated,
     ) -> None:
+        self._aggregated = aggregated
         self._resources = resources
         self._reviews = reviews
         self._usage = used
         self._subresources = subresources
         self._catalog = resources.catalog
-        self._made_at = self._catalog.changes
+        self._made_at = self._state()
         self._made = self._discover()
+
+    def _state(self) -> tuple[int, int]:
+        return self._catalog.changes, self._aggregated.changes
 
     @property
     def _discovery(self) -> Discovery:
-        """The documents of all kinds, made anew when users' kinds have changed."""
-        if self._made_at != self._catalog.changes:
-            self._made_at = self._catalog.changes
+        """The documents of all kinds, made anew when users' kinds or others' have changed."""
+        if self._made_at != (now := self._state()):
+            self._made_at = now
             self._made = self._discover()
         return self._made
 
     def _discover(self) -> Discovery:
-        return Discovery(self._catalog.kinds(), [_BINDINGS, *EXTRAS, *usage.EXTRAS])
+        extras = [_BINDINGS, *EXTRAS, *usage.EXTRAS]
+        return Discovery(self._catalog.kinds(), extras, self._aggregated.resources())
 
     async def handle(self, exchange: Exchange) -> None:
         """Resources, their sub-resources, or the discovery documents in between."""
         target = exchange.target
-        if target.group not in self._discovery.groups or self._is_lost(target):
+        if target.resource and self._aggregated.is_theirs(target.path):
+            await self._aggregated.handle(exchange)
+        elif target.group not in self._discovery.groups or self._is_lost(target):
             await _no_such_page(exchange)
         elif not target.resource:
             await self.discover(exchange)

@@ -7,7 +7,7 @@ Source: apiserver `endpoints/discovery`, KEP-3352 (aggregated discovery).
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,11 +45,24 @@ class Document:
     etag: str = ""
 
 
+Remote = Mapping[tuple[str, str], Sequence[dict[str, Any]]]
+"""What other API servers have, by group and version, as their lists say it."""
+
+
 class Discovery:
     """All documents, by path; `aggregated` ones by version."""
 
-    def __init__(self, kinds: Iterable[Kind[Any]], extras: Iterable[Extra]) -> None:
-        resources = sorted([*map(_of_kind, kinds), *map(_of_extra, extras)], key=lambda r: r.plural)
+    def __init__(
+        self,
+        kinds: Iterable[Kind[Any]],
+        extras: Iterable[Extra],
+        remote: Remote | None = None,
+    ) -> None:
+        theirs = remote or {}
+        ours = [*map(_of_kind, kinds), *map(_of_extra, extras)]
+        listed = [r for r in ours if (r.group, r.version) not in theirs]
+        listed += [r for place, found in theirs.items() for r in _of_remote(place, found)]
+        resources = sorted(listed, key=lambda r: r.plural)
         versions: dict[tuple[str, str], list[_Resource]] = {}
         for resource in resources:
             versions.setdefault((resource.group, resource.version), []).append(resource)
@@ -139,6 +152,39 @@ def _of_extra(extra: Extra) -> _Resource:
         verbs=extra.verbs,
         stored=False,
     )
+
+
+def _of_remote(place: tuple[str, str], found: Sequence[dict[str, Any]]) -> list[_Resource]:
+    """Resources of another server, each with its sub-resources."""
+    below: dict[str, list[Subresource]] = {}
+    for entry in found:
+        plural, slash, name = str(entry["name"]).partition("/")
+        if slash:
+            sub = Subresource(
+                name=name,
+                verbs=tuple(entry.get("verbs") or ()),
+                kind=str(entry.get("kind", "")),
+                group=str(entry.get("group", "")),
+                version=str(entry.get("version", "")),
+            )
+            below.setdefault(plural, []).append(sub)
+    return [
+        _Resource(
+            group=place[0],
+            version=place[1],
+            plural=str(entry["name"]),
+            singular=str(entry.get("singularName", "")),
+            kind=str(entry.get("kind", "")),
+            namespaced=bool(entry.get("namespaced")),
+            verbs=tuple(entry.get("verbs") or ()),
+            short_names=tuple(entry.get("shortNames") or ()),
+            categories=tuple(entry.get("categories") or ()),
+            subresources=below.get(str(entry["name"]), []),
+            stored=False,
+        )
+        for entry in found
+        if "/" not in str(entry["name"])
+    ]
 
 
 def _by_preference(versions: list[str]) -> list[str]:

@@ -112,7 +112,7 @@ class Forwarder:
         tls = (place.tls or self._trusting) if url.scheme == "https" else None
         port = url.port or (443 if tls else 80)
         try:
-            towards = await connect(url.hostname or "", port, tls)
+            towards = await connect(url.hostname or "", port, tls, name=place.host)
         except OSError as error:
             raise unreachable(error) from error
         try:

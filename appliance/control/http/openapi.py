@@ -10,6 +10,7 @@ from functools import cached_property
 
 from appliance.api import openapi_v2, openapi_v3
 from appliance.control.custom.catalog import Catalog
+from appliance.control.http.aggregated import Aggregated
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.negotiate import JSON
 from appliance.kit import jsonio
@@ -27,8 +28,9 @@ class OpenApi:
     Users' kinds are in the documents of v3; clients that only know v2 do not check them.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, aggregated: Aggregated) -> None:
         self._catalog = catalog
+        self._aggregated = aggregated
         self._custom_at = 0
         self._custom: dict[str, bytes] = {}
 
@@ -53,7 +55,7 @@ class OpenApi:
 
     def _hashes(self) -> dict[str, str]:
         own = {name: _digest(body) for name, body in self._documents().items()}
-        return dict(sorted((self._built_in | own).items()))
+        return dict(sorted((self._built_in | own | self._aggregated.documents()).items()))
 
     async def index(self, exchange: Exchange) -> None:
         """Which documents there are."""
@@ -69,6 +71,9 @@ class OpenApi:
         digest = self._hashes().get(name)
         if digest is None:
             await exchange.answer_bytes(b"", b"", code=404)
+            return
+        if name in self._aggregated.documents():
+            await self._aggregated.handle(exchange, about=name)
             return
         etag = f'"{digest}"'
         extra = [(b"etag", etag.encode()), (b"vary", b"Accept")]

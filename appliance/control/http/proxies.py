@@ -10,11 +10,11 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from appliance.api.errors import BadRequest, ServiceUnavailable
-from appliance.api.kinds.core.endpoints import ENDPOINTS
+from appliance.api.errors import BadRequest
 from appliance.api.kinds.core.node import NODE
 from appliance.api.kinds.core.pod.kind import POD, Pod
-from appliance.api.kinds.core.service import SERVICE, ServicePort
+from appliance.api.kinds.core.service import SERVICE
+from appliance.control.aggregation.places import places_behind
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.forwarding import Forwarder, Place
 from appliance.control.http.streams import node_url
@@ -78,21 +78,7 @@ class Proxies:
 
     async def _service(self, namespace: str, named: Named) -> tuple[str, ssl.SSLContext | None]:
         service = (await self.registry.get(SERVICE, namespace, named.name)).obj
-        port = _service_port(service.spec.ports, named.port)
-        if port is None:
-            raise ServiceUnavailable(
-                f'no service port "{named.port}" found for service "{named.name}"'
-            )
-        found = await self.registry.lookup.find(ENDPOINTS, namespace, named.name)
-        places = [
-            (address.ip, offered.port)
-            for subset in (found.subsets if found else None) or ()
-            for offered in subset.ports
-            if offered.name == port.name
-            for address in subset.addresses
-        ]
-        if not places:
-            raise ServiceUnavailable(f'no endpoints available for service "{named.name}"')
+        places = await places_behind(self.registry.lookup, service, named.port)
         address, number = self.rng.choice(places)
         return base_url(named.scheme or "http", address, str(number)), None
 
@@ -109,14 +95,6 @@ def _ports(pod: Pod) -> Iterator[int]:
     for container in pod.spec.containers:
         for port in container.ports:
             yield port.containerPort
-
-
-def _service_port(ports: list[ServicePort], wanted: str) -> ServicePort | None:
-    """By name or number; the only one needs neither."""
-    if not wanted:
-        return ports[0] if len(ports) == 1 else next((p for p in ports if not p.name), None)
-    by_name = next((p for p in ports if p.name == wanted), None)
-    return by_name or next((p for p in ports if str(p.port) == wanted), None)
 
 
 def base_url(scheme: str, address: str, port: str) -> str:

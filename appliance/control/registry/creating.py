@@ -33,7 +33,7 @@ async def create(
     """
     meta = obj.metadata
     metadata.check_namespace(kind, meta, namespace)
-    if meta.resourceVersion:
+    if meta.resourceVersion.isdecimal() and int(meta.resourceVersion):  # other texts are dropped
         raise Unclassified("resourceVersion should not be set on objects to be created")
     obj.kind, obj.apiVersion = kind.kind, kind.api_version
     kind.set_defaults(obj)

@@ -196,6 +196,10 @@ def _must_upgrade(headers: Mapping[bytes, bytes]) -> None:
         raise LogFault(400, "Upgrade request required")
 
 
+_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+"""What Go reads as true: clients in Python write `stdout=True`."""
+
+
 def wanted_streams(query: QueryParams) -> commands.Wanted:
     """Read which streams are asked for.
 
@@ -203,7 +207,7 @@ def wanted_streams(query: QueryParams) -> commands.Wanted:
         LogFault: none.
     """
     flags: dict[str, Any] = {
-        name: query.get(name) in {"true", "1"} for name in ("stdin", "stdout", "stderr", "tty")
+        name: query.get(name) in _TRUE for name in ("stdin", "stdout", "stderr", "tty")
     }
     if not (flags["stdin"] or flags["stdout"] or flags["stderr"]):
         raise LogFault(400, "you must specify at least 1 of stdin, stdout, stderr")

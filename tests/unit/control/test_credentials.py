@@ -19,7 +19,7 @@ def test_everything_is_made_once_and_kept(tmp_path: Path) -> None:
     first = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     Credentials(tmp_path).ensure(NAMES, now=NOW)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == first
-    assert len(first) == 19
+    assert len(first) == 23
 
 
 def test_secrets_are_for_the_owner_only(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Aggregation: groups of the API that other servers in the cluster answer for."""
