@@ -42,6 +42,8 @@ bench-node: setup  ## a pod's price beside the bare engine and Docker Swarm, and
 	@$(PY) -m bench.node $(BENCH)
 bench-scheduler: setup  ## 10,000 pods of mixed kinds on 100, 1,000 and 3,000 nodes (BENCH="--nodes 1000")
 	@$(PY) -m bench.scheduler $(BENCH)
+bench-dns: setup  ## cluster DNS beside knot and unbound on one core each (apt: dnsperf knot unbound)
+	@PYTHONPATH=. $(PY) bench/dns.py --check 1000000
 compare-store: setup  ## 100,000 random operations on our store and a real etcd (OPERATIONS=, SEED=)
 	ETCD_OPERATIONS=$(OPERATIONS) ETCD_SEED=$(SEED) $(VENV)/bin/pytest -s --timeout 0 tests/conform/test_etcd_differential.py
 prove-store: setup  ## 200 kills, 50 power cuts, 20,000 concurrent calls: nothing lost, one order (minutes)

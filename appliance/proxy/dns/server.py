@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from typing import Any
 
 import structlog
 
@@ -18,6 +19,8 @@ from appliance.proxy.dns.responder import Responder
 log = structlog.get_logger(__name__)
 
 _DRAIN = 64
+_PACKET_BYTES = 4096
+_WAITING_BYTES = 1 << 20  # questions that come in one burst, as when a node's pods all start
 _IDLE_S = 10.0
 _MAX_TCP = 200
 
@@ -44,6 +47,7 @@ class DnsServer:
         self.port = self._tcp.sockets[0].getsockname()[1]
         udp = socket.socket(self._tcp.sockets[0].family, socket.SOCK_DGRAM)
         udp.setblocking(False)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WAITING_BYTES)
         udp.bind((self._host, self.port))
         self._udp = udp
         asyncio.get_running_loop().add_reader(udp, self._drain)
@@ -61,34 +65,29 @@ class DnsServer:
 
     def _drain(self) -> None:
         udp = self._udp
-        for _ in range(_DRAIN):
-            if udp is None:
-                return
-            try:
-                packet, client = udp.recvfrom(4096)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:  # an ICMP error of an earlier answer
-                log.debug("dns receive", error=str(error))
-                return
-            reply = self._responder.quick(packet)
-            if reply is None:
-                _ = self._tasks.spawn("dns question", self._later(packet, client))
-            elif reply:
-                self._send(reply, client)
-
-    async def _later(self, packet: bytes, client: tuple[str, int]) -> None:
-        reply = await self._responder.resolve(packet, tcp=False)
-        if reply:
-            self._send(reply, client)
-
-    def _send(self, reply: bytes, client: tuple[str, int]) -> None:
-        if self._udp is None:
+        if udp is None:
             return
-        try:
-            self._udp.sendto(reply, client)
-        except OSError as error:  # a full buffer or a client that is gone: UDP may lose packets
-            log.debug("dns answer lost", client=client[0], error=str(error))
+        receive, send, quick = udp.recvfrom, udp.sendto, self._responder.quick
+        for _ in range(_DRAIN):
+            try:
+                packet, client = receive(_PACKET_BYTES)
+                reply = quick(packet)
+                if reply is None:
+                    _ = self._tasks.spawn("dns question", self._later(packet, client))
+                elif reply:
+                    send(reply, client)
+            except (BlockingIOError, InterruptedError):
+                return  # drained; or the way out is full, and UDP may lose packets
+            except OSError as error:  # an ICMP error of an earlier answer, a client without a way
+                log.debug("dns packet lost", error=str(error))
+
+    async def _later(self, packet: bytes, client: Any) -> None:
+        reply = await self._responder.resolve(packet, tcp=False)
+        if reply and self._udp is not None:
+            try:
+                self._udp.sendto(reply, client)
+            except OSError as error:
+                log.debug("dns answer lost", client=client[0], error=str(error))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1
