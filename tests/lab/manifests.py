@@ -68,7 +68,7 @@ class ManifestWorld:
     def call(self, kubeconfig: Path, path: str, body: bytes | None = None) -> tuple[int, str]:
         """Ask the node's own port, or post to it, with the admin's certificate."""
         url = f"https://127.0.0.1:{self.kubelet_port}{path}"
-        tls = _tls(kubeconfig)
+        tls = admin_tls(kubeconfig)
         try:
             with urllib.request.urlopen(
                 urllib.request.Request(url, data=body), context=tls, timeout=30
@@ -107,7 +107,7 @@ def _packed(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _tls(kubeconfig: Path) -> ssl.SSLContext:
+def admin_tls(kubeconfig: Path) -> ssl.SSLContext:
     """The admin's certificate; the node's own is for its address and name, not for 127.0.0.1."""
     user = yaml.safe_load(kubeconfig.read_text())["users"][0]["user"]
     context = ssl.create_default_context()
