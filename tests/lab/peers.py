@@ -120,9 +120,9 @@ class Peers:
     def virtual(self, name: str) -> str:
         return str(self.cluster.get("service", name)["spec"]["clusterIP"])
 
-    def ask(self, pod: str, path: str, **query: Any) -> Any:
+    def ask(self, pod: str, page: str, **query: Any) -> Any:
         """Let a pod do something; the test's process asks it, as a program of the node does."""
-        url = f"http://{self.ip(pod)}:8080{path}?{urllib.parse.urlencode(query)}"
+        url = f"http://{self.ip(pod)}:8080{page}?{urllib.parse.urlencode(query)}"
         with urllib.request.urlopen(url, timeout=90) as answer:
             return json.load(answer)
 
