@@ -244,6 +244,56 @@ def test_a_drained_node_is_empty_until_it_is_uncordoned(
     cluster.client.wait(lambda: "agent-1" in by_node(cluster))
 
 
+STORED = f"""
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: stored}}
+spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Mi}}}}}}
+---
+apiVersion: v1
+kind: ReplicationController
+metadata: {{name: stored}}
+spec:
+  replicas: 1
+  selector: {{app: stored}}
+  template:
+    metadata: {{labels: {{app: stored}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: who
+        image: {FRONTEND}
+        command: ["{PYTHON_HOME}/bin/python3", "-I", "-S", "-c",
+          "open('/data/starts', 'a').write('x'); import time; time.sleep(3600)"]
+        volumeMounts: [{{name: data, mountPath: /data}}]
+      volumes: [{{name: data, persistentVolumeClaim: {{claimName: stored}}}}]
+"""
+
+
+@pytest.mark.slow
+def test_a_pod_goes_where_its_data_is_and_waits_for_that_node(cluster: ApplianceCluster) -> None:
+    client = cluster.client
+    cluster.apply(STORED)
+    (pod,) = client.wait_running("app=stored", 1)
+    home = pod["spec"]["nodeName"]
+
+    def written() -> str:
+        return cluster.node(home).run("sh", "-c", "cat /var/lib/appliance/storage/*/starts")
+
+    client.wait(lambda: written() == "x")
+    kubectl(cluster, "cordon", home)
+    kubectl(cluster, "delete", "pod", pod["metadata"]["name"])
+    why = "2 node(s) didn't match PersistentVolume's node affinity"
+    client.wait(lambda: why in kubectl(cluster, "get", "events", "-o", "yaml"))
+    kubectl(cluster, "uncordon", home)
+    (pod,) = client.wait_running("app=stored", 1)
+    assert pod["spec"]["nodeName"] == home
+    client.wait(lambda: written() == "xx")
+    kubectl(cluster, "delete", "rc/stored", "pvc/stored", "--timeout=60s")
+    client.wait(lambda: not client.find("PersistentVolume"))
+    assert cluster.node(home).run("ls", "/var/lib/appliance/storage") == ""
+
+
 class Traffic:
     """Asks a URL over and over, each time on a new connection, and keeps count."""
 

@@ -98,7 +98,10 @@ class FolderRemover:
                 "resourceVersion": meta.resourceVersion,
             }
         }
-        await self._client.patch(PERSISTENT_VOLUME, meta.name, body)
+        try:
+            await self._client.patch(PERSISTENT_VOLUME, meta.name, body)
+        except NotFound:
+            return  # somebody took the finalizers by force meanwhile
 
     def _is_used(self, volume: PersistentVolume) -> bool:
         """Whether a pod that uses its claim is still here: the API may have forgotten it."""

@@ -9,6 +9,7 @@ from appliance.api.kinds.core.endpoints import ENDPOINTS
 from appliance.api.kinds.core.namespace import NAMESPACE
 from appliance.api.kinds.core.service import SERVICE
 from appliance.api.kinds.discovery.endpointslice import ENDPOINT_SLICE
+from appliance.api.kinds.storage.storageclass import STORAGE_CLASS, is_default
 from appliance.control.bootstrap import bootstrap
 from appliance.control.controllers.apiservice import ApiService
 from appliance.control.local import LocalClient
@@ -59,3 +60,18 @@ async def test_the_service_of_the_api_comes_back_when_it_is_deleted(plane: Clust
     service = await plane.client.get(SERVICE, "kubernetes", "default")
     assert service.metadata.labels == {"component": "apiserver", "provider": "kubernetes"}
     assert (service.spec.clusterIP, service.spec.selector) == ("10.43.0.1", {})
+
+
+async def test_the_class_of_local_volumes_is_made_once_and_then_the_users(plane: Cluster) -> None:
+    await bootstrap(plane.client, ControlOptions(advertise_address="192.0.2.1"))
+    assert await plane.all(STORAGE_CLASS, "") == [], "nobody would make its volumes"
+    options = ControlOptions(advertise_address="192.0.2.1", local_storage=True)
+    await bootstrap(plane.client, options)
+    (made,) = await plane.all(STORAGE_CLASS, "")
+    assert (made.metadata.name, is_default(made)) == ("local-path", True)
+    assert (made.volumeBindingMode, made.reclaimPolicy) == ("WaitForFirstConsumer", "Delete")
+    plain = {"storageclass.kubernetes.io/is-default-class": "false"}
+    await plane.edit(STORAGE_CLASS, "local-path", {"metadata": {"annotations": plain}})
+    await bootstrap(plane.client, options)
+    (kept,) = await plane.all(STORAGE_CLASS, "")
+    assert not is_default(kept)

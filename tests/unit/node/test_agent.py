@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance.api.errors import NotFound, ServiceUnavailable
@@ -14,15 +15,22 @@ from appliance.api.kinds.coordination.lease import LEASE
 from appliance.api.kinds.core.configmap import CONFIG_MAP, ConfigMap
 from appliance.api.kinds.core.namespace import NAMESPACE, Namespace
 from appliance.api.kinds.core.node import NODE
+from appliance.api.kinds.core.persistentvolume import PERSISTENT_VOLUME, PersistentVolume
+from appliance.api.kinds.core.persistentvolumeclaim import (
+    PERSISTENT_VOLUME_CLAIM,
+    PersistentVolumeClaim,
+)
 from appliance.api.kinds.core.pod.container import VolumeMount
 from appliance.api.kinds.core.pod.kind import POD, Pod
 from appliance.api.kinds.core.pod.volumes import (
     ConfigMapVolumeSource,
     EmptyDirVolumeSource,
+    PersistentVolumeClaimVolumeSource,
     Volume,
 )
 from appliance.api.kinds.core.serviceaccount import SERVICE_ACCOUNT, ServiceAccount
 from appliance.api.meta import ObjectMeta
+from appliance.api.volumebinding import BIND_COMPLETED
 from appliance.client.base import DeleteOptions
 from appliance.client.events import EventRecorder
 from appliance.control.local import LocalClient
@@ -254,6 +262,53 @@ async def test_pods_come_back_while_the_api_is_away(world: World) -> None:
         await world.until(world.both_run)
         names = {c.marks[marks.CONTAINER_NAME] for c in await world.running()}
         assert names == {"POD", "web"}
+
+
+async def test_data_is_there_while_the_api_is_away(world: World, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    await bound_claim(world, tmp_path / "disk")
+    source = PersistentVolumeClaimVolumeSource(claimName="data")
+    one = pod(
+        wish("web", volumeMounts=[VolumeMount(name="d", mountPath="/data")]),
+        volumes=[Volume(name="d", persistentVolumeClaim=source)],
+    )
+    async with world.agent():
+        await world.bind(one)
+        await world.phase("Running")
+    for container in await world.containers():
+        world.runtime.finish(container.id, 137)
+    world.client = Away()  # type: ignore[assignment]
+    async with world.agent():
+        await world.until(world.both_run)
+        web = next(c for c in await world.running() if c.image == WEB)
+        sources = {m.target: m.source for m in world.runtime.specs[web.id].mounts}
+        assert sources["/data"] == str(tmp_path / "disk")
+
+
+async def bound_claim(world: World, path: Path) -> None:
+    """A claim and a volume as the binder leaves them."""
+    wanted = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    claim = {
+        "metadata": {"name": "data", "annotations": {BIND_COMPLETED: "yes"}},
+        "spec": wanted | {"volumeName": "disk", "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    made = await world.client.create(
+        PERSISTENT_VOLUME_CLAIM, msgspec.convert(claim, PersistentVolumeClaim), namespace="default"
+    )
+    volume = {
+        "metadata": {"name": "disk"},
+        "spec": wanted
+        | {
+            "capacity": {"storage": "1Gi"},
+            "hostPath": {"path": str(path)},
+            "claimRef": {"namespace": "default", "name": "data", "uid": made.metadata.uid},
+        },
+    }
+    await world.client.create(PERSISTENT_VOLUME, msgspec.convert(volume, PersistentVolume))
+    status = {"status": {"phase": "Bound"}}
+    await world.client.patch(
+        PERSISTENT_VOLUME_CLAIM, "data", status, namespace="default", subresource="status"
+    )
 
 
 class Away:
