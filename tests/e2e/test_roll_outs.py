@@ -45,7 +45,7 @@ kind: Deployment
 metadata: {{name: {name}}}
 spec:
   replicas: {replicas}
-  progressDeadlineSeconds: 12
+  progressDeadlineSeconds: 30
   strategy: {{rollingUpdate: {{maxSurge: 1, maxUnavailable: 0}}}}
   selector: {{matchLabels: {{app: {name}}}}}
   template:"""
