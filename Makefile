@@ -7,7 +7,7 @@ OPERATIONS ?= 100000
 SEED ?= 1
 export RUNTIME DATA_DIR
 
-.PHONY: help setup install dist up down test lint fmt e2e bench bench-store bench-scheduler bench-node conformance-store compare-store prove-store golden nix-check image test-image conformance-api
+.PHONY: help setup install dist up down test lint fmt e2e bench bench-store bench-scheduler idle roll-outs chaos bench-node conformance-store compare-store prove-store golden nix-check image test-image conformance-api
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -44,6 +44,12 @@ bench-scheduler: setup  ## 10,000 pods of mixed kinds on 100, 1,000 and 3,000 no
 	@$(PY) -m bench.scheduler $(BENCH)
 bench-dns: setup  ## cluster DNS beside knot and unbound on one core each (apt: dnsperf knot unbound)
 	@PYTHONPATH=. $(PY) bench/dns.py --check 1000000
+idle: setup  ## 200 objects of all kinds at rest for 5 minutes: no write, no reconcile (IDLE_S=)
+	IDLE_S=$${IDLE_S:-300} $(VENV)/bin/pytest -s -m "e2e and slow" tests/e2e/test_idle.py
+roll-outs: setup  ## roll-outs under 500 requests/s while the master is killed (RATE=)
+	$(VENV)/bin/pytest -s -m "e2e and slow" tests/e2e/test_roll_outs.py
+chaos: setup  ## 10 minutes of random harm, then everything as wanted within 30 s (CHAOS_S=, SEED=)
+	CHAOS_S=$${CHAOS_S:-600} SEED=$(SEED) $(VENV)/bin/pytest -s -m "e2e and slow" tests/e2e/test_chaos.py
 compare-store: setup  ## 100,000 random operations on our store and a real etcd (OPERATIONS=, SEED=)
 	ETCD_OPERATIONS=$(OPERATIONS) ETCD_SEED=$(SEED) $(VENV)/bin/pytest -s --timeout 0 tests/conform/test_etcd_differential.py
 prove-store: setup  ## 200 kills, 50 power cuts, 20,000 concurrent calls: nothing lost, one order (minutes)
