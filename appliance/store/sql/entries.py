@@ -11,8 +11,8 @@ from typing_extensions import override
 
 from appliance.store.base import TxnResult
 from appliance.store.errors import StoreError
-from appliance.store.sql.keyspace import Written
 from appliance.store.sql.rows import Row, Statement
+from appliance.store.sql.working import Written
 
 Done = Callable[[TxnResult | StoreError], None]
 """Told how a transaction ended."""

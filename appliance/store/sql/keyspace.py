@@ -10,89 +10,47 @@ Lives on the event loop; no call here awaits.
 
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
+from typing_extensions import override
 
 from appliance.store.base import Event, EventKind, KeyValue, Range, RangeResult
 from appliance.store.errors import Compacted, TooManyOps
 from appliance.store.mvcc.ephemeral import EphemeralKeys
-from appliance.store.mvcc.keyindex import MAX_SUBS, KeyIndex, position, revision_of
+from appliance.store.mvcc.keyindex import MAX_SUBS, position, revision_of
 from appliance.store.mvcc.leasing import LeaseBook
-from appliance.store.mvcc.ranges import answer, check_revision
-from appliance.store.mvcc.txn import as_watched
+from appliance.store.mvcc.ranges import check_revision
 from appliance.store.sql.reader import Reader, Values
+from appliance.store.sql.working import Working, Written
 
 
-class Written(Struct, frozen=True, gc=False):
-    """The changes of one revision with their positions, not yet committed."""
-
-    revision: int
-    changes: tuple[tuple[int, Event], ...]
-
-    def events(self) -> list[Event]:
-        """The changes as watchers see them."""
-        return as_watched([change for _, change in self.changes])
-
-
-class Keyspace:
+class Keyspace(Working):
     """State for transactions."""
 
     def __init__(
         self, reader: Reader, values: Values, ephemeral: EphemeralKeys, leases: LeaseBook
     ) -> None:
-        self.index = KeyIndex()
+        super().__init__(leases)
         self.ephemeral = ephemeral
-        self.leases = leases
-        self.revision = 1  # of an empty store, as in etcd
-        self.compact_revision = -1
         self.reader = reader
         self._values = values
         self._pending: dict[int, KeyValue] = {}
-        self._writing: list[tuple[int, Event]] = []
 
-    # Reading, as a transaction does
+    # Reading
 
-    def get(self, key: bytes) -> KeyValue | None:
-        """The key now, writes in progress included."""
-        at = self.index.at(key, self.revision + 1)
-        return self.value(at) if at else None
-
-    def keys(self, key: bytes, end: bytes) -> Sequence[bytes]:
-        """Living keys of the range."""
-        return self.index.select_keys(key, end, self.revision + 1)
-
-    def find(self, request: Range) -> RangeResult:
-        """A range read; the revision has been checked."""
-        return self.range(request, self.revision + 1)
-
-    def has_lease(self, lease_id: int) -> bool:
-        """Whether the lease is there."""
-        return lease_id in self.leases
-
+    @override
     def range(self, request: Range, newest: int) -> RangeResult:
-        """A range read in which revision 0 means `newest`."""
         revision = request.revision if request.revision > 0 else newest
         if revision < self.ephemeral.lost and self.ephemeral.concern(request.key, request.end):
             raise Compacted(self.ephemeral.lost)
-        index, key, end = self.index, request.key, request.end
-        found = answer(
-            request,
-            lambda limit: index.select(key, end, revision, limit),
-            lambda: index.count(key, end, revision),
-            self._fetch,
-        )
-        return replace(found, revision=newest)
+        return super().range(request, newest)
 
+    @override
     def value(self, at: int) -> KeyValue:
-        """The value at a position that the index knows."""
         kv = self._values.get(at) or self._pending.get(at) or self.ephemeral.get(at)
         if kv is None:
             kv = self.reader.value(at)
             self._values.put(at, kv)
         return kv
-
-    def _fetch(self, positions: Iterable[int]) -> list[KeyValue]:
-        return [self.value(at) for at in positions]
 
     # Writing
 
@@ -106,17 +64,6 @@ class Keyspace:
         self._pending[at] = change.kv
         self.leases.follow(change)
         self._writing.append((at, change))
-
-    def end_txn(self) -> Written:
-        """The writes since the last end are one revision."""
-        written, self._writing = tuple(self._writing), []
-        self.revision += 1 if written else 0
-        return Written(self.revision, written)
-
-    def abandon(self) -> None:
-        """Take back a transaction that failed on its way."""
-        written, self._writing = tuple(self._writing), []
-        self._take_back(written)
 
     def commit(self, written: Written) -> None:
         """The changes are on disk (or need not be)."""
@@ -136,6 +83,7 @@ class Keyspace:
         if written.changes:
             self.revision = written.revision - 1
 
+    @override
     def _take_back(self, changes: Sequence[tuple[int, Event]]) -> None:
         for at, change in reversed(changes):
             self.index.undo(change.kv.key)

@@ -39,13 +39,14 @@ from appliance.store.sql.commits import Commits
 from appliance.store.sql.compactor import Checkpointer, Compactor
 from appliance.store.sql.engine import Database, unusable
 from appliance.store.sql.entries import Done, Note, Transaction, both, ended
-from appliance.store.sql.keyspace import Committed, Keyspace, Written
+from appliance.store.sql.keyspace import Committed, Keyspace
 from appliance.store.sql.recovery import Recovered, recover
 from appliance.store.sql.redoing import open_tail
 from appliance.store.sql.retained import Retained
 from appliance.store.sql.rows import Row, Statement, rows_of
 from appliance.store.sql.snapshots import Snapshots
 from appliance.store.sql.tail import Tail
+from appliance.store.sql.working import Written
 from appliance.store.sql.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -315,11 +316,10 @@ class SqlStore:
         if not written.changes and not statements and not self._writer.busy:
             done(applied.result)
             return
-        reserved = self._reserved
         if self._uses_reserve(written):
+            undo = self._undo_reserve(self._reserved, undo)
             self._reserved = written.revision + self._options.reserve_revisions
             statements.append((tables.SET_FACT, [(tables.RESERVED, self._reserved)]))
-            undo = self._undo_reserve(reserved, undo)
         entry = Transaction(
             self._rows(written, author),
             statements,

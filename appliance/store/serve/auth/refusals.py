@@ -41,7 +41,10 @@ class Why(Enum):
         "auth: authentication failed, password was given for no password user",
     )
     VERIFY_ONLY = (Status.UNKNOWN, "auth: token signing attempted with verify-only key")
-    NO_NOTES = (Status.UNIMPLEMENTED, _PRE + "this store keeps no users")
+    NO_NOTES = (
+        Status.UNIMPLEMENTED,
+        _PRE + "this store is kept in another etcd, and so are its users: ask that one",
+    )
 
 
 class AuthRefused(Refused):

@@ -24,7 +24,8 @@ from appliance.store.mvcc.leasing import LeaseEntry
 from appliance.store.sql import tables
 from appliance.store.sql.postgres import statements
 from appliance.store.sql.postgres.database import Connection, Link, refusal
-from appliance.store.sql.postgres.replica import At, Replica
+from appliance.store.sql.postgres.replica import Replica
+from appliance.store.sql.working import At
 
 log = structlog.get_logger(__name__)
 

@@ -10,77 +10,31 @@ event loop; no call here awaits.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from msgspec.structs import replace
+from typing_extensions import override
 
 from appliance.store.base import Event, EventKind, KeyValue, Range, RangeResult
 from appliance.store.errors import TooManyOps
-from appliance.store.mvcc.keyindex import MAX_SUBS, KeyIndex, position, revision_of
+from appliance.store.mvcc.keyindex import MAX_SUBS, position, revision_of
 from appliance.store.mvcc.leasing import LeaseBook
-from appliance.store.mvcc.ranges import answer, check_revision, covers
-from appliance.store.mvcc.txn import as_watched
-
-At = tuple[int, Event]
-"""A change and its position."""
+from appliance.store.mvcc.ranges import check_revision, covers
+from appliance.store.sql.working import At, Working, Written
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The changes of one revision."""
-
-    revision: int
-    changes: tuple[At, ...]
-
-    def events(self) -> list[Event]:
-        """The changes as watchers see them."""
-        return as_watched([change for _, change in self.changes])
-
-
-class Replica:
-    """State for transactions (`mvcc.txn.State`)."""
+class Replica(Working):
+    """State for transactions."""
 
     def __init__(self, leases: LeaseBook) -> None:
-        self.index = KeyIndex()
-        self.leases = leases
-        self.revision = 1  # of an empty store, as in etcd
+        super().__init__(leases)
         self.committed = 1
-        self.compact_revision = -1
         self._changes: dict[int, Event] = {}
         self._log: list[int] = []
-        self._writing: list[At] = []
 
-    # Reading, as a transaction does
-
-    def get(self, key: bytes) -> KeyValue | None:
-        """The key now, writes in progress included."""
-        at = self.index.at(key, self.revision + 1)
-        return self._changes[at].kv if at else None
-
-    def keys(self, key: bytes, end: bytes) -> Sequence[bytes]:
-        """Living keys of the range."""
-        return self.index.select_keys(key, end, self.revision + 1)
-
-    def find(self, request: Range) -> RangeResult:
-        """A range read; the revision has been checked."""
-        return self.range(request, self.revision + 1)
-
-    def has_lease(self, lease_id: int) -> bool:
-        """Whether the lease is there."""
-        return lease_id in self.leases
-
-    def range(self, request: Range, newest: int) -> RangeResult:
-        """A range read in which revision 0 means `newest`."""
-        revision = request.revision if request.revision > 0 else newest
-        index, key, end = self.index, request.key, request.end
-        found = answer(
-            request,
-            lambda limit: index.select(key, end, revision, limit),
-            lambda: index.count(key, end, revision),
-            lambda positions: [self._changes[at].kv for at in positions],
-        )
-        return replace(found, revision=newest)
+    @override
+    def value(self, at: int) -> KeyValue:
+        return self._changes[at].kv
 
     # Our own changes
 
@@ -92,17 +46,6 @@ class Replica:
         at = position(self.revision + 1, sub, deleted=change.kind is EventKind.DELETE)
         self._add(at, change)
         self._writing.append((at, change))
-
-    def end_txn(self) -> Written:
-        """The writes since the last end are one revision."""
-        written, self._writing = tuple(self._writing), []
-        self.revision += 1 if written else 0
-        return Written(self.revision, written)
-
-    def abandon(self) -> None:
-        """Take back a transaction that failed on its way."""
-        written, self._writing = tuple(self._writing), []
-        self._take_back(written)
 
     def undo(self, groups: Sequence[Written]) -> None:
         """Nothing of this reached the database, or we do not know: it is read again."""
@@ -186,6 +129,7 @@ class Replica:
         self._log.append(at)
         self.leases.follow(change)
 
+    @override
     def _take_back(self, changes: Sequence[At]) -> None:
         for at, change in reversed(changes):
             self.index.undo(change.kv.key)

@@ -36,7 +36,8 @@ from appliance.store.sql.postgres.database import (
     rows_columns,
 )
 from appliance.store.sql.postgres.follower import Follower, Head
-from appliance.store.sql.postgres.replica import Replica, Written
+from appliance.store.sql.postgres.replica import Replica
+from appliance.store.sql.working import Written
 
 log = structlog.get_logger(__name__)
 
