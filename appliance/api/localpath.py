@@ -18,6 +18,8 @@ PROVISIONER = "appliance.local/local-path"
 FINALIZER = "appliance.local/local-path"
 NODE = "appliance.local/volume-node"
 """Label of a volume: the node that has its folder."""
+DELETED = "appliance.local/deleted-claim"
+"""Annotation of a volume: uid of its claim, written when that is deleted and nothing uses it."""
 STORAGE = "appliance.local/storage-path"
 """Annotation of a node: where its folders lie."""
 
@@ -44,15 +46,22 @@ def is_folder(name: str) -> bool:
     return _FOLDER.match(name) is not None
 
 
+def was_given_up(volume: PersistentVolume) -> bool:
+    """Whether somebody deleted its claim, as opposed to: the claim is not there any more."""
+    ref = volume.spec.claimRef
+    return ref is not None and bool(ref.uid) and volume.metadata.annotations.get(DELETED) == ref.uid
+
+
 def may_be_emptied(volume: PersistentVolume) -> bool:
     """Whether the cluster has said that this volume's data shall go.
 
     All of it must be there to be read: the volume is being deleted, it was released by its claim,
-    and its policy says Delete. What is not there to be read says nothing.
+    that was deleted, and its policy says Delete. What is not there to be read says nothing.
     """
     return (
         volume.metadata.deletionTimestamp is not None
         and FINALIZER in volume.metadata.finalizers
         and volume.status.phase == RELEASED
+        and was_given_up(volume)
         and volume.spec.persistentVolumeReclaimPolicy == "Delete"
     )

@@ -8,7 +8,7 @@ pod on a node uses the claim, or no claim is bound to the volume. Source: kubern
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from appliance.api import errors
+from appliance.api import errors, localpath
 from appliance.api.kind import Kind
 from appliance.api.kinds.core.persistentvolume import PERSISTENT_VOLUME
 from appliance.api.kinds.core.persistentvolumeclaim import (
@@ -16,6 +16,7 @@ from appliance.api.kinds.core.persistentvolumeclaim import (
     PersistentVolumeClaim,
 )
 from appliance.api.kinds.core.pod.kind import POD, Pod
+from appliance.api.volumebinding import is_for
 from appliance.client.base import Client, PatchType, Where
 from appliance.client.cache import key_of
 from appliance.client.controller import DONE, Result, Watch
@@ -50,8 +51,37 @@ class ClaimProtection:
         if claim is None or claim.metadata.deletionTimestamp is None:
             return DONE
         if not self._pods.cache.by_index(BY_CLAIM, key) and not await self._is_used(claim):
+            await self._note_on_volume(claim)
             await _release(self._client, PERSISTENT_VOLUME_CLAIM, claim, CLAIM_FINALIZER)
         return DONE
+
+    async def _note_on_volume(self, claim: PersistentVolumeClaim) -> None:
+        """Let a folder's volume say that its claim was deleted: without that its data stays.
+
+        A claim may vanish in other ways (somebody's hand in the store, an old copy of it, its
+        finalizers taken by force), and none of them is a word about the data.
+        """
+        if not claim.spec.volumeName:
+            return
+        try:
+            volume = await self._client.get(PERSISTENT_VOLUME, claim.spec.volumeName)
+        except errors.NotFound:
+            return
+        uid = claim.metadata.uid
+        if not localpath.path_of(volume) or not is_for(volume, claim):
+            return
+        if volume.metadata.annotations.get(localpath.DELETED) == uid:
+            return
+        meta = volume.metadata
+        notes = {localpath.DELETED: uid}
+        body = {
+            "metadata": {
+                "annotations": notes,
+                "uid": meta.uid,
+                "resourceVersion": meta.resourceVersion,
+            }
+        }
+        await self._client.patch(PERSISTENT_VOLUME, meta.name, body)
 
     async def _is_used(self, claim: PersistentVolumeClaim) -> bool:
         """Ask the API itself: data hangs on it, and the cache may not have heard of a binding."""

@@ -103,12 +103,22 @@ class VolumePhases:
         if policy == "Retain" or meta.deletionTimestamp is not None:
             return
         if policy == "Delete" and maker == localpath.PROVISIONER:
+            if not localpath.was_given_up(volume):
+                self._keep(volume)
+                return
             options = DeleteOptions(uid=meta.uid, resource_version=meta.resourceVersion)
             await self._client.delete(PERSISTENT_VOLUME, meta.name, options=options)
         elif policy != "Delete" or not maker:
             reason, message = _REFUSALS[policy]
             self._recorder.record(reference(PERSISTENT_VOLUME, volume), WARNING, reason, message)
             await self._set_phase(volume, binding.FAILED, reason, message)
+
+    def _keep(self, volume: PersistentVolume) -> None:
+        text = (
+            "its claim is gone, but was not deleted: the data stays, in "
+            f"{localpath.path_of(volume)} (docs/storage.md)"
+        )
+        self._recorder.record(reference(PERSISTENT_VOLUME, volume), WARNING, "VolumeDataKept", text)
 
     def _volumes_of(self, claim: PersistentVolumeClaim) -> Iterable[str]:
         yield from map(key_of, self._volumes.cache.by_index(_BY_CLAIM, key_of(claim)))

@@ -117,6 +117,15 @@ class World:
             self.kept.add(uid)
         await self.plane.delete(PERSISTENT_VOLUME_CLAIM, one.metadata.name)
 
+    async def vanish_claim(self) -> None:
+        """Take its finalizers and delete it: a claim that is gone, and no word about its data."""
+        one = await self.any_of(PERSISTENT_VOLUME_CLAIM)
+        if one is None or one.metadata.deletionTimestamp:
+            return
+        name = one.metadata.name
+        await self.plane.edit(PERSISTENT_VOLUME_CLAIM, name, {"metadata": {"finalizers": None}})
+        await self.plane.delete(PERSISTENT_VOLUME_CLAIM, name)
+
     async def delete_pod(self) -> None:
         one = await self.any_of(POD)
         if one is not None:
@@ -199,6 +208,7 @@ async def test_data_goes_on_a_persons_word_only(tmp_path: Path, seed: int) -> No
             world.keep,
             world.delete_volume,
             world.force_volume_away,
+            world.vanish_claim,
             world.lose_node,
         ]
         for _ in range(STEPS):
@@ -222,4 +232,8 @@ async def test_data_goes_on_a_persons_word_only(tmp_path: Path, seed: int) -> No
         world.check()
         assert await plane.all(PERSISTENT_VOLUME_CLAIM) == []
         left = await plane.all(PERSISTENT_VOLUME, "")
-        assert {v.spec.persistentVolumeReclaimPolicy for v in left} <= {"Retain"}
+        assert not [
+            v
+            for v in left
+            if v.spec.persistentVolumeReclaimPolicy == "Delete" and localpath.was_given_up(v)
+        ]

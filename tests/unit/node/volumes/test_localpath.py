@@ -44,13 +44,16 @@ class Node:
             )
         )
 
-    async def make(self, *, path: str = "", policy: str = "Delete", node: str = "n1") -> None:
+    async def make(
+        self, *, path: str = "", policy: str = "Delete", node: str = "n1", uid: str = UID
+    ) -> None:
+        """A volume of ours; `uid` is of the claim that somebody deleted."""
         host = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
         body: dict[str, Any] = {
             "metadata": {
                 "name": NAME,
                 "labels": {localpath.NODE: node},
-                "annotations": {PROVISIONED_BY: localpath.PROVISIONER},
+                "annotations": {PROVISIONED_BY: localpath.PROVISIONER, localpath.DELETED: uid},
                 "finalizers": [localpath.FINALIZER],
             },
             "spec": {
@@ -129,6 +132,7 @@ async def test_a_volume_that_vanishes_leaves_its_data(node: Node) -> None:
         ("Failed", {}),
         ("Released", {"policy": "Retain"}),
         ("Released", {"node": "n2"}),
+        ("Released", {"uid": "of-another-claim"}),
     ],
 )
 async def test_less_than_the_whole_word_removes_nothing(
