@@ -7,7 +7,7 @@ OPERATIONS ?= 100000
 SEED ?= 1
 export RUNTIME DATA_DIR
 
-.PHONY: help setup install dist up down test lint fmt e2e bench bench-store bench-scheduler idle roll-outs chaos bench-node conformance-store compare-store prove-store golden nix-check image test-image conformance-api
+.PHONY: help setup install dist up down test lint fmt e2e bench bench-store bench-scheduler idle roll-outs chaos bench-node conformance-store compare-store prove-store golden nix-check image test-image conformance-api tours
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -59,6 +59,8 @@ conformance-store: setup  ## outside suites for etcd clients on our store (SUITE
 	@$(PY) -m tests.conform.suites $(SUITES)
 conformance-api: setup  ## outside suites for API clients on a cluster (SUITES=<folder with the clones>)
 	@$(PY) -m tests.conform.api_suites $(SUITES)
+tours: setup  ## a tour of kubectl's subcommands on a real cluster (KUBECTLS=<folder with kubectl-1.28, …>)
+	@KUBECTLS=$(KUBECTLS) $(VENV)/bin/pytest --timeout 0 tests/tours
 golden: setup  ## replay a real kube-apiserver's recordings and print each difference (ONLY='pods-*')
 	@scripts/golden
 nix-check:  ## parse and check flake.nix with Debian's nix against a stand-in for nixpkgs; no network

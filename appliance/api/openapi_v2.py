@@ -13,7 +13,6 @@ from appliance.api import openapi_paths as paths
 from appliance.api import openapi_schemas as schemas
 from appliance.api import openapi_v3, openapi_wire
 from appliance.api.kind import Kind
-from appliance.api.kinds.table import KINDS
 from appliance.kit import jsonio
 
 Json = dict[str, Any]
@@ -24,6 +23,7 @@ PROTOBUF_SENT = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 """… and the Content-Type they want for it: a media type may not have an @."""
 
 _PREFIX = "#/definitions/"
+_GVK = "x-kubernetes-group-version-kind"
 _TEXT_OR_NUMBER = "oneOf"
 
 
@@ -39,14 +39,27 @@ def encoded_protobuf() -> bytes:
     return openapi_wire.encode(document())
 
 
-def document(kinds: Iterable[Kind[Any]] = KINDS) -> Json:
+def with_custom(kinds: Iterable[Kind[Any]]) -> Json:
+    """Give the document of this server with users' kinds in it."""
+    whole: Json = jsonio.loads(encoded())
+    theirs = document(kinds)
+    whole["paths"] |= theirs["paths"]
+    for name, schema in theirs["definitions"].items():
+        whole["definitions"].setdefault(name, schema)
+    return whole
+
+
+def document(kinds: Iterable[Kind[Any]] = openapi_v3.DOCUMENTED) -> Json:
     """Make the document."""
     found: Json = {}
     known: Json = {}
     kinds = tuple(kinds)
     for group, version in sorted({(k.group, k.version) for k in kinds}):
         modern = openapi_v3.document(group, version, kinds)
-        known.update(modern["components"]["schemas"])
+        for name, schema in modern["components"]["schemas"].items():
+            # a kind may be a part of others, too: only its own document says that it is one
+            if _GVK in schema or name not in known:
+                known[name] = schema
     for kind in kinds:
         for operation in paths.operations(kind):
             place = found.setdefault(operation.path, _path_parameters(operation.path))

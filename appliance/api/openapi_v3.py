@@ -17,6 +17,7 @@ from appliance.api.kind import Kind
 from appliance.api.kinds.autoscaling.scale import Scale
 from appliance.api.kinds.core.pod.kind import Binding
 from appliance.api.kinds.policy.eviction import Eviction
+from appliance.api.kinds.posted import POSTED
 from appliance.api.kinds.table import KINDS
 from appliance.api.meta import DeleteOptions, ListMeta
 from appliance.api.schema import Message
@@ -34,9 +35,11 @@ BODIES: dict[tuple[str, str, str], type[Message]] = {
     ("policy", "v1", "Eviction"): Eviction,
 }
 """Kinds that are posted to sub-resources and are not stored."""
+DOCUMENTED = (*KINDS, *POSTED)
+"""All that is told of."""
 
 
-def index(kinds: Iterable[Kind[Any]] = KINDS) -> Json:
+def index(kinds: Iterable[Kind[Any]] = DOCUMENTED) -> Json:
     """Give the list of documents with their hashes, so that clients may keep them."""
     found = {}
     for group, version in sorted({(k.group, k.version) for k in kinds}):
@@ -58,7 +61,7 @@ def encoded(group: str, version: str) -> bytes:
     return jsonio.dumps(made) if made["paths"] else b""
 
 
-def document(group: str, version: str, kinds: Iterable[Kind[Any]] = KINDS) -> Json:
+def document(group: str, version: str, kinds: Iterable[Kind[Any]] = DOCUMENTED) -> Json:
     """Make the document of a group and version."""
     mine = [k for k in kinds if (k.group, k.version) == (group, version)]
     found: Json = {}
@@ -104,7 +107,8 @@ def _schemas(kinds: list[Kind[Any]]) -> Json:
     for key, struct in bodies.items():
         made[schemas.name_of(struct)]["x-kubernetes-group-version-kind"] = [paths.gvk(key)]
     for kind in kinds:
-        made[list_name(kind)] = list_schema(kind, _PREFIX)
+        if "list" in kind.verbs:
+            made[list_name(kind)] = list_schema(kind, _PREFIX)
     made[_STATUS] = status_schema()
     made[_PATCH] = {"type": "object", "description": "A patch, as its media type says."}
     options = made[schemas.META + "DeleteOptions"]

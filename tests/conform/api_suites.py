@@ -69,6 +69,9 @@ def _kr8s(clone: Path, _env: Path, kubeconfig: Path) -> Path:
         (place / name).write_text(text)
         (place / name).chmod(0o755)
     shutil.copy(kubeconfig, place / "kubeconfig")
+    version = clone / "kr8s" / "_version.py"  # its build makes it
+    if not version.exists():
+        version.write_text('__version__ = "0.0.0"\n')
     return clone
 
 
@@ -142,7 +145,8 @@ async def prepare(suite: Suite, env: Path, clone: Path) -> None:
     else:
         place = env / "place"
         place.mkdir(parents=True, exist_ok=True)
-        (place / "package.json").write_text('{"type": "module", "private": true}')
+        package = {"type": "module", "private": True, "overrides": {"undici": "^6"}}
+        (place / "package.json").write_text(json.dumps(package))  # a newer one needs Node 22
         wanted = ["@kubernetes/client-node", "tsx", "typescript", "@types/node"]
         npm = ["npm", "install", "--no-audit", "--no-fund", "--silent", *wanted]
         await command(npm, place, here)

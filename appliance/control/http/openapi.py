@@ -8,7 +8,7 @@ Documents are made at first use and live as long as the process.
 import hashlib
 from functools import cached_property
 
-from appliance.api import openapi_v2, openapi_v3
+from appliance.api import openapi_v2, openapi_v3, openapi_wire
 from appliance.control.custom.catalog import Catalog
 from appliance.control.http.aggregated import Aggregated
 from appliance.control.http.exchange import Exchange
@@ -25,7 +25,7 @@ _FOREVER = (
 class OpenApi:
     """Answers /openapi/v2, /openapi/v3 and what is below it.
 
-    Users' kinds are in the documents of v3; clients that only know v2 do not check them.
+    Users' kinds are in the documents of both.
     """
 
     def __init__(self, catalog: Catalog, aggregated: Aggregated) -> None:
@@ -33,6 +33,8 @@ class OpenApi:
         self._aggregated = aggregated
         self._custom_at = 0
         self._custom: dict[str, bytes] = {}
+        self._old_at = 0
+        self._olds: dict[bool, bytes] = {}
 
     @cached_property
     def _built_in(self) -> dict[str, str]:
@@ -85,10 +87,21 @@ class OpenApi:
         body = self._documents().get(name) or openapi_v3.encoded(*_group_version(name))
         await exchange.answer_bytes(body, JSON.encode(), extra=tuple(extra))
 
+    def _old(self, *, as_protobuf: bool) -> bytes:
+        if not (kinds := self._catalog.custom()):
+            return openapi_v2.encoded_protobuf() if as_protobuf else openapi_v2.encoded()
+        if self._old_at != self._catalog.changes:
+            self._old_at, self._olds = self._catalog.changes, {}
+        if as_protobuf not in self._olds:
+            made = openapi_v2.with_custom(kinds)
+            encode = openapi_wire.encode if as_protobuf else jsonio.dumps
+            self._olds[as_protobuf] = encode(made)
+        return self._olds[as_protobuf]
+
     async def old(self, exchange: Exchange) -> None:
         """The one document of v2, which clients from before v3 want as protobuf."""
         wants_protobuf = openapi_v2.PROTOBUF_ASKED in exchange.header(b"accept")
-        body = openapi_v2.encoded_protobuf() if wants_protobuf else openapi_v2.encoded()
+        body = self._old(as_protobuf=wants_protobuf)
         media = openapi_v2.PROTOBUF_SENT if wants_protobuf else JSON
         etag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
         extra = ((b"etag", etag.encode()), (b"vary", b"Accept"))

@@ -69,3 +69,17 @@ def test_the_protobuf_says_what_the_json_says(document: dict[str, Any]) -> None:
     )
     (paths,) = fields(raw, 8)
     assert [text(named, 1) for named in fields(paths, 2)] == list(document["paths"])
+
+
+def test_a_kind_that_is_part_of_others_is_known_as_one() -> None:
+    definition = openapi_v2.document()["definitions"]["io.k8s.api.core.v1.PersistentVolumeClaim"]
+    [found] = definition["x-kubernetes-group-version-kind"]
+    assert found == {"group": "", "version": "v1", "kind": "PersistentVolumeClaim"}
+
+
+def test_what_is_only_posted_is_explained_too() -> None:
+    document = openapi_v2.document()
+    review = document["definitions"]["io.k8s.api.authorization.v1.SubjectAccessReview"]
+    assert review["properties"]["spec"]["description"]
+    path = document["paths"]["/apis/authorization.k8s.io/v1/subjectaccessreviews"]
+    assert list(path) == ["post"]

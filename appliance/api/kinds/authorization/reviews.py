@@ -75,6 +75,10 @@ class SubjectAccessReview(KubeObject):
     )
 
 
+class LocalSubjectAccessReview(SubjectAccessReview):
+    """May somebody do something in this namespace?"""
+
+
 class SelfSubjectRulesReviewSpec(Message):
     """Where."""
 
