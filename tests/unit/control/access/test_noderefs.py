@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from appliance.api import codec
+from appliance.api import codec, localpath
 from appliance.api.errors import Forbidden
 from appliance.api.kinds.core.namespace import NAMESPACE, Namespace
 from appliance.api.kinds.core.node import NODE, Node
+from appliance.api.kinds.core.persistentvolume import PERSISTENT_VOLUME, PersistentVolume
 from appliance.api.kinds.core.pod.kind import POD, Pod
 from appliance.api.kinds.core.secret import SECRET, Secret
 from appliance.api.kinds.core.serviceaccount import SERVICE_ACCOUNT, ServiceAccount
@@ -104,3 +105,66 @@ async def test_a_node_reads_the_secrets_of_its_own_pods_only(tmp_path: Path) -> 
                 await node.list(POD, others)
         await admin.close()
         await node.close()
+
+
+async def test_a_node_sees_and_lets_go_its_own_volumes_only(tmp_path: Path) -> None:
+    async with live(tmp_path) as running:
+        admin = HttpClient(running.access)
+        node = HttpClient(running.access_of("system:node:n1", "system:nodes"))
+        await admin.create(NAMESPACE, Namespace(metadata=ObjectMeta(name="shop")))
+        meta = ObjectMeta(name="robot", namespace="shop")
+        await admin.create(SERVICE_ACCOUNT, ServiceAccount(metadata=meta))
+        await admin.create(NODE, Node(metadata=ObjectMeta(name="n1")))
+        for name, labels in (
+            ("mine", {localpath.NODE: "n1"}),
+            ("others", {localpath.NODE: "n2"}),
+            ("claimed", {}),
+        ):
+            await admin.create(PERSISTENT_VOLUME, volume(name, labels))
+        await admin.create(POD, codec.decode(Pod, USER)[0])
+
+        own = Where(labels=f"{localpath.NODE}=n1")
+        found = (await node.list(PERSISTENT_VOLUME, own)).items
+        assert [v.metadata.name for v in found] == ["mine"]
+        for where in (Where(), Where(labels=f"{localpath.NODE}=n2"), Where(labels="a=b")):
+            with pytest.raises(Forbidden):
+                await node.list(PERSISTENT_VOLUME, where)
+        await node.get(PERSISTENT_VOLUME, "claimed")  # by the claim of its pod
+        with pytest.raises(Forbidden):
+            await node.get(PERSISTENT_VOLUME, "others")
+
+        freed = {"metadata": {"finalizers": ["kubernetes.io/pv-protection"]}}
+        for name in ("claimed", "others"):
+            with pytest.raises(Forbidden):
+                await node.patch(PERSISTENT_VOLUME, name, freed)
+        larger = freed | {"spec": {"capacity": {"storage": "9Gi"}}}
+        with pytest.raises(Forbidden, match="can only remove the finalizer"):
+            await node.patch(PERSISTENT_VOLUME, "mine", larger)
+        left = await node.patch(PERSISTENT_VOLUME, "mine", freed)
+        assert left.metadata.finalizers == ["kubernetes.io/pv-protection"]
+        await admin.close()
+        await node.close()
+
+
+USER: dict[str, Any] = {
+    "metadata": {"name": "p", "namespace": "shop"},
+    "spec": {
+        "nodeName": "n1",
+        "serviceAccountName": "robot",
+        "containers": [{"name": "c", "image": "x"}],
+        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "disk"}}],
+    },
+}
+
+
+def volume(name: str, labels: dict[str, str]) -> PersistentVolume:
+    body = {
+        "metadata": {"name": name, "labels": labels, "finalizers": [localpath.FINALIZER]},
+        "spec": {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "hostPath": {"path": "/x"},
+            "claimRef": {"namespace": "shop", "name": "disk" if name == "claimed" else "other"},
+        },
+    }
+    return codec.decode(PersistentVolume, body)[0]
