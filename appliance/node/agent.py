@@ -51,6 +51,7 @@ from appliance.node.sources.mirrors import Mirrors
 from appliance.node.sources.opening import manifest_sources
 from appliance.node.sources.push import PushSource
 from appliance.node.stats.meter import Meter
+from appliance.node.stats.volumes import VolumeMeter
 from appliance.node.upkeep import Node, Upkeep
 from appliance.node.volumes.localpath import FolderRemover
 from appliance.node.volumes.mounter import Volumes
@@ -186,7 +187,7 @@ class Agent:
             self._informers,
             mounts=self._volumes.persistent,
             node_name=self._options.node_name,
-            pods=lambda: [worker.pod for worker in workers.by_uid.values()],
+            pods=lambda: _pods_of(workers),
             recorder=self._recorder,
         )
         return Runner(remover, clock=self._clock)
@@ -258,8 +259,9 @@ class Agent:
             cluster_id=self._options.cluster_id,
             data_dir=self._options.data_dir,
         )
-        add_usage(app, meter, workers, self._clock, node_name=name)
-        add_metrics(app, self._metrics)
+        claims = VolumeMeter(self._volumes, lambda: _pods_of(workers))
+        add_usage(app, meter, workers, self._clock, node_name=name, volumes=claims)
+        add_metrics(app, self._metrics, claims)
         server = NodeServer(app, options)
         await server.start()
         log.info("node API listens", host=options.host, port=server.port)
@@ -372,6 +374,10 @@ class Agent:
             await self._clock.sleep(self._options.relist_s)
             workers.refresh_all()
             heap.trim()
+
+
+def _pods_of(workers: Workers) -> list[Pod]:
+    return [worker.pod for worker in workers.by_uid.values()]
 
 
 def _source_of(pod: Pod) -> str:

@@ -27,17 +27,27 @@ from appliance.node.serve.routes import Routes
 from appliance.node.stats.cgroups import PROC, Usage
 from appliance.node.stats.meter import Meter, Metered, Traffic, traffic_of
 from appliance.node.stats.report import resource_metrics, summary
+from appliance.node.stats.volumes import VolumeMeter, add_volumes, volume_metrics
 
 
-def add_metrics(app: Routes, metrics: Callable[[], bytes]) -> None:
-    """What `metrics` gives, as Prometheus reads it."""
+def add_metrics(app: Routes, metrics: Callable[[], bytes], volumes: VolumeMeter) -> None:
+    """What `metrics` gives, and how full claims are, as Prometheus reads it."""
 
     @app.get("/metrics")
     async def counted(_request: Request) -> Response:
-        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        text = metrics() + volume_metrics(await volumes.look()).encode()
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def add_usage(app: Routes, meter: Meter, workers: Workers, clock: Clock, *, node_name: str) -> None:
+def add_usage(
+    app: Routes,
+    meter: Meter,
+    workers: Workers,
+    clock: Clock,
+    *,
+    node_name: str,
+    volumes: VolumeMeter,
+) -> None:
     """All these routes."""
 
     @app.get("/stats/summary")
@@ -51,6 +61,7 @@ def add_usage(app: Routes, meter: Meter, workers: Workers, clock: Clock, *, node
             traffic=_traffic(found),
             now=clock.wall(),
         )
+        add_volumes(body, await volumes.look(), clock.wall())
         return _json(body)
 
     @app.get("/metrics/resource")

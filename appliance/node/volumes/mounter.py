@@ -72,6 +72,11 @@ class Volumes:
         mounted = self._mounted.get(pod.metadata.uid, {})
         return frozenset(name for name, one in mounted.items() if one.read_only)
 
+    def mounted(self, pod: Pod, name: str) -> Path | None:
+        """Where a persistent volume of the pod lies, once it is set up."""
+        found = self._mounted.get(pod.metadata.uid, {}).get(name)
+        return None if found is None else found.path
+
     def wants_claims(self, pod: Pod) -> bool:
         """Whether a claim of the pod has not been looked at yet."""
         mounted = self._mounted.get(pod.metadata.uid, {})

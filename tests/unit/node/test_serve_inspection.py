@@ -15,6 +15,8 @@ from appliance.node.serve.manifests import add_manifests
 from appliance.node.serve.usage import add_usage
 from appliance.node.sources.push import PushSource
 from appliance.node.stats.meter import RATE_S, Meter
+from appliance.node.stats.volumes import VolumeMeter
+from appliance.node.volumes.mounter import Volumes
 from tests.unit.node.stage import Stage, pod
 
 POSTED = b"{version: v1beta1, id: a, containers: [{name: c, image: web}]}"
@@ -29,7 +31,8 @@ async def pages(stage: Stage, pushed: PushSource | None = None) -> AsyncIterator
         logs = stage.data_dir / "log"
         add_inspection(app, workers, stage.runtime, node_name="n1", logs=logs)
         meter = Meter(stage.runtime, stage.clock, cluster_id="c1", data_dir=stage.data_dir)
-        add_usage(app, meter, workers, stage.clock, node_name="n1")
+        claims = VolumeMeter(Volumes(stage.data_dir), lambda: [pod()])
+        add_usage(app, meter, workers, stage.clock, node_name="n1", volumes=claims)
         add_manifests(app, pushed or PushSource(node_name="n1", last=()))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://node") as http:
