@@ -44,7 +44,9 @@ def agent_argv(config: Config, place: Place, port: int) -> list[str]:
         flags += [part for value in values for part in (f"--{name}", value)]
     for key in NODE_KEYS:
         value = getattr(config, key.attribute)
-        if value != key.default:
+        if key.kind == "bool":
+            flags += [f"--{key.name}"] if value else []
+        elif value != key.default:
             text = f"{value:g}s" if key.kind == "seconds" else str(value)
             flags += [f"--{key.name}", text]
     return [sys.executable, "-m", "appliance", "agent", "--with-parent", *flags]

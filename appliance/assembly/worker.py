@@ -136,6 +136,8 @@ def node_options(config: Config, place: Place) -> NodeOptions:
         manifest_etcd=config.manifest_etcd,
         manifest_hosts=_host_names(place) if config.manifest_etcd else (),
         relist_s=config.sync_frequency,
+        registries_path=Path(config.private_registry) if config.private_registry else None,
+        ask_default_registry=not config.disable_default_registry_endpoint,
         upkeep=_upkeep(config),
     )
 

@@ -7,6 +7,18 @@ from appliance.config.key import Key
 
 NODE_KEYS: tuple[Key, ...] = (
     Key(
+        name="private-registry",
+        kind="text",
+        default="/etc/appliance/registries.yaml",
+        help="File of mirrors and logins of registries, as k3s has it.",
+    ),
+    Key(
+        name="disable-default-registry-endpoint",
+        kind="bool",
+        default=False,
+        help="Ask mirrors only, for registries that have them.",
+    ),
+    Key(
         name="eviction-hard",
         kind="text",
         default="memory.available<100Mi,nodefs.available<5%,nodefs.inodesFree<5%,imagefs.available<5%",

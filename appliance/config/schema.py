@@ -71,6 +71,8 @@ class Config:
     http_check_frequency: float = 20.0
     manifest_etcd: tuple[str, ...] = ()
     sync_frequency: float = 60.0
+    private_registry: str = "/etc/appliance/registries.yaml"
+    disable_default_registry_endpoint: bool = False
     eviction_hard: str = (
         "memory.available<100Mi,nodefs.available<5%,nodefs.inodesFree<5%,imagefs.available<5%"
     )

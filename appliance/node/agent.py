@@ -19,10 +19,11 @@ from appliance.kit import heap
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock, rfc3339
 from appliance.kit.tasks import Tasks
-from appliance.node.archives import load_archives
+from appliance.node.archives import ImageFolder
 from appliance.node.desired import DesiredPods
 from appliance.node.events import PodEvents, Recorder
 from appliance.node.images.pause import PAUSE_IMAGE, ensure_pause
+from appliance.node.images.pull import Puller
 from appliance.node.network.base import Network
 from appliance.node.options import NodeOptions
 from appliance.node.pods.checks import Checker
@@ -93,6 +94,10 @@ class Agent:
         self._volumes = Volumes(
             options.data_dir, storage_dir=options.storage_dir, node_name=options.node_name
         )
+        self._puller = Puller(
+            runtime, options.registries_path, ask_registry=options.ask_default_registry
+        )
+        self._image_folder = ImageFolder(options.data_dir / "images", runtime, clock)
         self._snapshots: dict[str, Sequence[Pod]] = {}
         self._sources: list[Source] = []
         self._refused: set[str] = set()
@@ -178,6 +183,7 @@ class Agent:
         _ = tasks.spawn("relist", self._relist(workers))
         evictions = Evictions(workers, self._volumes, self._clock)
         _ = tasks.forever("evictions", evictions.run)
+        _ = tasks.forever("image folder", self._image_folder.follow)
         _ = tasks.spawn("volumes", self._folder_remover(workers).run())
         self._informers.start(tasks)
 
@@ -212,7 +218,7 @@ class Agent:
         return Parts(
             runtime=self._runtime,
             network=self._network,
-            images=Images(self._runtime, came=upkeep.images.came),
+            images=Images(self._runtime, self._puller, upkeep.images.came),
             volumes=self._volumes,
             inputs=self._inputs,
             events=self._events,
@@ -235,7 +241,7 @@ class Agent:
                 found = await self._runtime.fingerprint()
                 if self._options.pause_image == PAUSE_IMAGE:
                     await ensure_pause(self._runtime)
-                await load_archives(self._options.data_dir / "images", self._runtime)
+                await self._image_folder.load()
             except RuntimeFault as error:
                 failures += 1
                 pause = ENGINE_PAUSES.delay(failures)

@@ -98,4 +98,7 @@ class NodeOptions:
     status_s: float = 300.0
     """The node's status is written this often even if nothing changed."""
     pods_max: int = 110
+    registries_path: Path | None = None
+    """Mirrors and logins, as `node/images/registries.py` reads them."""
+    ask_default_registry: bool = True
     upkeep: UpkeepOptions = UpkeepOptions()

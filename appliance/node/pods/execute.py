@@ -207,7 +207,10 @@ class Hands:
 
         try:
             image, pulled = await self._parts.images.fetch(
-                wish.image, wish.imagePullPolicy, pulling
+                wish.image,
+                wish.imagePullPolicy,
+                lambda: self._preparer.logins(pod, self._parts.events),
+                on_pull=pulling,
             )
         except ImageFault as error:
             self._image_failed(pod, wish, error.reason, str(error))
@@ -223,7 +226,9 @@ class Hands:
         events = self._parts.events
         fault = self._note_fault(f"image/{wish.name}", reason, message, IMAGE_PAUSES)
         self._memory.images[wish.name] = fault
-        if reason == "ErrImageNeverPull":
+        if reason == "InvalidImageName":
+            events.warning(pod, "InspectFailed", message, wish.name)
+        elif reason == "ErrImageNeverPull":
             events.warning(pod, "ErrImageNeverPull", message, wish.name)
         else:
             text = f'Failed to pull image "{wish.image}": {message}'

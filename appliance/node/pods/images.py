@@ -5,9 +5,12 @@ uplink and disk get slower, not faster, with more.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from weakref import WeakValueDictionary
 
+from appliance.node.images.credentials import Keyring
+from appliance.node.images.names import reference
+from appliance.node.images.pull import Puller
 from appliance.node.runtimes.base import Image, PullFailed, Runtime
 
 PULLS_MAX = 2
@@ -15,6 +18,8 @@ PULLS_MAX = 2
 ALWAYS = "Always"
 IF_NOT_PRESENT = "IfNotPresent"
 NEVER = "Never"
+Ring = Callable[[], Awaitable[Keyring]]
+"""Asks for the logins of a pod."""
 
 
 class ImageFault(Exception):
@@ -29,9 +34,13 @@ class Images:
     """The images of this node."""
 
     def __init__(
-        self, runtime: Runtime, came: Callable[[str, str], None] = lambda _name, _id: None
+        self,
+        runtime: Runtime,
+        puller: Puller | None = None,
+        came: Callable[[str, str], None] = lambda _name, _id: None,
     ) -> None:
         self._runtime = runtime
+        self._puller = puller or Puller(runtime)
         self._came = came
         """Is told name and id of what was pulled."""
         self._slots = asyncio.Semaphore(PULLS_MAX)
@@ -39,19 +48,22 @@ class Images:
 
     async def at_hand(self, name: str, policy: str) -> Image | None:
         """The image if it is here and need not be asked for anywhere: no waiting for pulls."""
-        if (policy or default_policy(name)) == ALWAYS:
+        if (policy or default_policy(name)) == ALWAYS or _fault(name):
             return None
         return await self._runtime.image(name)
 
     async def fetch(
-        self, name: str, policy: str, on_pull: Callable[[], None]
+        self, name: str, policy: str, ring: Ring, *, on_pull: Callable[[], None]
     ) -> tuple[Image, bool]:
-        """The image, and whether it had to be pulled; `on_pull` is called before a pull.
+        """The image, and whether it had to be pulled; before a pull `on_pull` is called and the
+        logins are asked for.
 
         Raises:
             ImageFault: it is not here and may not or can't be fetched.
         """
         wanted = policy or default_policy(name)
+        if fault := _fault(name):
+            raise ImageFault("InvalidImageName", fault)
         lock = self._locks.setdefault(name, asyncio.Lock())
         async with lock:
             found = await self._runtime.image(name)
@@ -60,14 +72,25 @@ class Images:
             if wanted == NEVER:
                 text = f'Container image "{name}" is not present with pull policy of Never'
                 raise ImageFault("ErrImageNeverPull", text)
+            logins = await ring()
             async with self._slots:
                 on_pull()
                 try:
-                    image = await self._runtime.pull(name)
+                    image = await self._puller.pull(name, reference(name), logins)
                 except PullFailed as error:
                     raise ImageFault("ErrImagePull", str(error)) from error
             self._came(name, image.id)
             return image, True
+
+
+def _fault(name: str) -> str:
+    """What is wrong with a name, as kubelets say it."""
+    try:
+        reference(name)
+    except ValueError as error:
+        where = f'Failed to apply default image tag "{name}": couldn\'t parse image name "{name}"'
+        return f"{where}: {error}"
+    return ""
 
 
 def default_policy(name: str) -> str:

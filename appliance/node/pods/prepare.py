@@ -8,6 +8,8 @@ from pathlib import Path
 
 from appliance.api.kinds.core.pod.container import Container as ContainerWish
 from appliance.api.kinds.core.pod.kind import Pod
+from appliance.node.events import PodEvents
+from appliance.node.images.credentials import Keyring, keyring
 from appliance.node.options import NodeOptions
 from appliance.node.pods import dns
 from appliance.node.pods.downward import PodFacts
@@ -60,6 +62,18 @@ class Preparer:
             facts=self._facts_of(address),
         )
         await self._volumes.set_up(pod, materials)
+
+    async def logins(self, pod: Pod, events: PodEvents) -> Keyring:
+        """What the pod's pull secrets say; a secret that is missing is told and does without."""
+        names = [one.name for one in pod.spec.imagePullSecrets if one.name]
+        found = await gather_secrets(self._inputs, pod, names)
+        if missing := [name for name in dict.fromkeys(names) if name not in found]:
+            text = (
+                f"Unable to retrieve some image pull secrets ({', '.join(missing)}); "
+                "attempting to pull the image may not succeed."
+            )
+            events.warning(pod, "FailedToRetrieveImagePullSecret", text)
+        return keyring(found.values())
 
     def write_network_files(self, pod: Pod, address: str) -> None:
         """resolv.conf and hosts, as soon as the address is known."""

@@ -23,6 +23,7 @@ What every implementation promises (`tests/contract/test_runtime.py`):
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Protocol
 
 
@@ -309,12 +310,18 @@ class Runtime(Interactive, Protocol):
         """All images on this host."""
         ...
 
-    async def pull(self, name: str) -> Image:
-        """Fetch an image."""
+    async def pull(self, name: str, *, auth: str = "", insecure: bool = False) -> Image:
+        """Fetch an image; `auth` is the login as engines take it, `insecure` allows HTTP and any
+        certificate where the engine leaves that to its callers (Docker has it in its own file).
+        """
         ...
 
-    async def load(self, archive: bytes) -> None:
-        """Import a docker-archive tar."""
+    async def tag(self, name: str, new_name: str) -> None:
+        """Give an image another name besides."""
+        ...
+
+    async def load(self, archive: bytes | Path) -> None:
+        """Import a docker-archive tar; a file is read as it goes."""
         ...
 
     async def remove_image(self, name: str) -> None:

@@ -15,6 +15,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import docker
@@ -44,7 +45,7 @@ from appliance.node.runtimes.base import (
 )
 from appliance.node.runtimes.listing import SharedLooks, everyone
 from appliance.node.runtimes.sessions import Control, Session, hijack
-from appliance.node.runtimes.streams import EngineStreams, Frames, Lines
+from appliance.node.runtimes.streams import EngineStreams, Frames, Lines, in_parts
 from appliance.node.runtimes.threads import POOLED_CONNECTIONS, QUICK_DEADLINE_S, Threads
 from appliance.node.runtimes.values import (
     container_config,
@@ -251,14 +252,19 @@ class DockerRuntime:
         """All images."""
         return [image_of(found) for found in await self._quick(lambda api: api.images())]
 
-    async def pull(self, name: str) -> Image:
-        """Fetch; errors come inside the progress report."""
+    async def pull(self, name: str, *, auth: str = "", insecure: bool = False) -> Image:  # noqa: ARG002
+        """Fetch; errors come inside the progress report. Which registries may be spoken with in
+        the clear stands in dockerd's own file.
+        """
+        headers = {"X-Registry-Auth": auth} if auth else None
         repository, tag = parse_repository_tag(name)
         # Without a tag the engine would fetch all of them.
         params = {"fromImage": repository, "tag": tag or "latest"}
         path = await self._path("/images/create")
         try:
-            report = await self._streams.complaint(path, params, timeout_s=PULL_DEADLINE_S)
+            report = await self._streams.complaint(
+                path, params, headers=headers, timeout_s=PULL_DEADLINE_S
+            )
         except Unreachable:
             raise
         except RuntimeFault as error:
@@ -267,12 +273,17 @@ class DockerRuntime:
             raise PullFailed(report)
         return image_of(await self._quick(lambda api: api.inspect_image(name)))
 
-    async def load(self, archive: bytes) -> None:
+    async def tag(self, name: str, new_name: str) -> None:
+        """Name it once more."""
+        repository, tag = parse_repository_tag(new_name)
+        await self._quick(lambda api: api.tag(name, repository, tag or "latest", force=True))
+
+    async def load(self, archive: bytes | Path) -> None:
         """Import a docker-archive tar."""
         report = await self._streams.complaint(
             await self._path("/images/load"),
             {"quiet": "1"},
-            content=archive,
+            content=archive if isinstance(archive, bytes) else in_parts(archive),
             timeout_s=LOAD_DEADLINE_S,
         )
         if report:

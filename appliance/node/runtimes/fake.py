@@ -13,6 +13,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 
 from appliance.kit import jsonio
 from appliance.kit.clock import Clock
@@ -74,6 +75,10 @@ class FakeRuntime:
         """Answers `exec`; may raise TimeoutError."""
         self.sessions: list[FakeSession] = []
         """All that `exec_stream` and `attach_stream` ever gave."""
+        self.logins: dict[str, set[str]] = {}
+        """Names that are pulled with one of these only."""
+        self.pulls: list[tuple[str, str, bool]] = []
+        """Every pull: name, login, whether insecure."""
         self.written: dict[str, int] = {}
         """What `disk_usage` says, by id."""
         self.deaf: set[str] = set()
@@ -259,17 +264,25 @@ class FakeRuntime:
         """All images."""
         return list(self._images.values())
 
-    async def pull(self, name: str) -> Image:
-        """Fetch what `registry` has."""
+    async def pull(self, name: str, *, auth: str = "", insecure: bool = False) -> Image:
+        """Fetch what `registry` has, where `logins` wants one with that."""
         self._trip("pull")
+        self.pulls.append((name, auth, insecure))
+        if name in self.logins and auth not in self.logins[name]:
+            raise PullFailed(f"pull access denied for {name}")
         if name not in self.registry:
             raise PullFailed(f"no registry has {name}")
         return self._images.get(name) or self.add_image(name)
 
-    async def load(self, archive: bytes) -> None:
+    async def tag(self, name: str, new_name: str) -> None:
+        """The same image, another name."""
+        self._images[new_name] = replace(self._images[name], names=(new_name,))
+
+    async def load(self, archive: bytes | Path) -> None:
         """Keep the names of a docker-archive."""
         self._trip("load")
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        raw = archive if isinstance(archive, bytes) else await asyncio.to_thread(archive.read_bytes)
+        with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
             manifest = tar.extractfile("manifest.json")
             entries = jsonio.loads(manifest.read()) if manifest is not None else []
         for entry in entries:

@@ -17,8 +17,8 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from podman.api.client import APIClient
 from podman.errors import APIError, PodmanError
@@ -43,9 +43,17 @@ from appliance.node.runtimes.base import (
     Unreachable,
 )
 from appliance.node.runtimes.listing import SharedLooks, everyone
-from appliance.node.runtimes.podman_spec import container_of_summary, create_body, half_removed
+from appliance.node.runtimes.podman_spec import (
+    as_labels,
+    container_of_summary,
+    create_body,
+    half_removed,
+    image_path,
+    size_params,
+    tag_params,
+)
 from appliance.node.runtimes.sessions import Control, Session, hijack
-from appliance.node.runtimes.streams import EngineStreams, Frames, Lines, refused
+from appliance.node.runtimes.streams import EngineStreams, Frames, Lines, in_parts, refused
 from appliance.node.runtimes.tail import last_lines
 from appliance.node.runtimes.threads import POOLED_CONNECTIONS, QUICK_DEADLINE_S, Threads
 from appliance.node.runtimes.values import container_of, image_of, log_params
@@ -157,13 +165,14 @@ class PodmanRuntime:
             return half_removed(summary)
 
     async def _summaries(self, marks: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
-        params = {"all": "true", "filters": json.dumps({"label": _labels(marks)})}
+        params = {"all": "true", "filters": json.dumps({"label": as_labels(marks)})}
         found: list[Mapping[str, Any]] = await self._quick("GET", "/containers/json", params)
         return found
 
     async def disk_usage(self, marks: Mapping[str, str]) -> Mapping[str, int]:
         """Ask for the list with sizes."""
-        params = {"all": "true", "size": "true", "filters": json.dumps({"label": _labels(marks)})}
+        params = {"all": "true", "size": "true"}
+        params["filters"] = json.dumps({"label": as_labels(marks)})
         call = self._bound("GET", "/containers/json", params, body=None)
         found = await self._threads.slow(call, QUICK_DEADLINE_S)
         return {one["Id"]: int((one.get("Size") or {}).get("rwSize") or 0) for one in found}
@@ -173,7 +182,7 @@ class PodmanRuntime:
         return self._events(marks, since=self._clock.wall())
 
     async def _events(self, marks: Mapping[str, str], since: float) -> AsyncIterator[str]:
-        filters = {"type": ["container"], "event": _EVENTS, "label": _labels(marks)}
+        filters = {"type": ["container"], "event": _EVENTS, "label": as_labels(marks)}
         params = {"stream": "true", "since": f"{since:.6f}", "filters": json.dumps(filters)}
         lines = Lines()
         async with self._streams.open("GET", _path("/events"), params) as parts:
@@ -238,7 +247,7 @@ class PodmanRuntime:
         made = await self._quick("POST", f"/containers/{container_id}/exec", body=wish)
         exec_path = f"/exec/{made['Id']}"
         control = Control(
-            resize=lambda w, h: self._quick("POST", f"{exec_path}/resize", _size(w, h)),
+            resize=lambda w, h: self._quick("POST", f"{exec_path}/resize", size_params(w, h)),
             look=lambda: self._quick("GET", f"{exec_path}/json"),
         )
         path, body = _path(f"{exec_path}/start"), {"Detach": False, "Tty": tty}
@@ -250,7 +259,7 @@ class PodmanRuntime:
         looked = await self._quick("GET", f"/containers/{container_id}/json")
         own = f"/containers/{container_id}"
         control = Control(
-            resize=lambda w, h: self._quick("POST", f"{own}/resize", _size(w, h)),
+            resize=lambda w, h: self._quick("POST", f"{own}/resize", size_params(w, h)),
         )
         query = f"stream=true&stdin={str(stdin).lower()}&stdout=true&stderr=true"
         connection = await hijack(self._endpoint, _path(f"{own}/attach?{query}"))
@@ -259,7 +268,7 @@ class PodmanRuntime:
     async def image(self, name: str) -> Image | None:
         """Find an image by name or id."""
         try:
-            return image_of(await self._quick("GET", f"/images/{_image_path(name)}/json"))
+            return image_of(await self._quick("GET", f"/images/{image_path(name)}/json"))
         except NotThere:
             return None
 
@@ -267,32 +276,38 @@ class PodmanRuntime:
         """All images."""
         return [image_of(found) for found in await self._quick("GET", "/images/json")]
 
-    async def pull(self, name: str) -> Image:
+    async def pull(self, name: str, *, auth: str = "", insecure: bool = False) -> Image:
         """Fetch; errors come inside the progress report."""
         params = {"reference": name, "policy": "always"}
+        if insecure:
+            params["tlsVerify"] = "false"
+        headers = {"X-Registry-Auth": auth} if auth else None
         try:
-            report = await self._streams.complaint(
-                _path("/images/pull"), params, timeout_s=PULL_DEADLINE_S
-            )
+            path, limit_s = _path("/images/pull"), PULL_DEADLINE_S
+            report = await self._streams.complaint(path, params, headers=headers, timeout_s=limit_s)
         except Unreachable:
             raise
         except RuntimeFault as error:
             raise PullFailed(str(error)) from error
         if report:
             raise PullFailed(report)
-        return image_of(await self._quick("GET", f"/images/{_image_path(name)}/json"))
+        return image_of(await self._quick("GET", f"/images/{image_path(name)}/json"))
 
-    async def load(self, archive: bytes) -> None:
+    async def tag(self, name: str, new_name: str) -> None:
+        """Name it once more."""
+        await self._quick("POST", f"/images/{image_path(name)}/tag", tag_params(new_name))
+
+    async def load(self, archive: bytes | Path) -> None:
         """Import a docker-archive tar."""
-        report = await self._streams.complaint(
-            _path("/images/load"), {}, content=archive, timeout_s=LOAD_DEADLINE_S
-        )
+        content = archive if isinstance(archive, bytes) else in_parts(archive)
+        path, limit_s = _path("/images/load"), LOAD_DEADLINE_S
+        report = await self._streams.complaint(path, {}, content=content, timeout_s=limit_s)
         if report:
             raise RuntimeFault(f"the archive was refused: {report}")
 
     async def remove_image(self, name: str) -> None:
         """Remove an image."""
-        await self._quick("DELETE", f"/images/{_image_path(name)}")
+        await self._quick("DELETE", f"/images/{image_path(name)}")
 
     async def close(self) -> None:
         """Close sockets and threads."""
@@ -359,7 +374,7 @@ class PodmanRuntime:
             # some verbs tell of a container that is gone with status 500
             gone = "no such container" in answer.text
             raise refused(404 if gone else answer.status_code, answer.text)
-        return answer.json() if answer.content else None
+        return answer.json() if answer.content.strip() else None
 
     def _connect(self) -> APIClient:
         with self._lock:
@@ -379,15 +394,3 @@ class PodmanRuntime:
 
 def _path(rest: str) -> str:
     return f"/v{API_VERSION}/libpod{rest}"
-
-
-def _size(width: int, height: int) -> dict[str, str]:
-    return {"w": str(width), "h": str(height)}
-
-
-def _image_path(name: str) -> str:
-    return quote(name.removeprefix("sha256:"), safe="")
-
-
-def _labels(marks: Mapping[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in marks.items()]

@@ -5,6 +5,7 @@ Source: libpod API v4.0.0, `SpecGenerator`.
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from appliance.kit.limits import grantable
 from appliance.node.runtimes.base import Container, ContainerSpec, Mount, State
@@ -124,3 +125,24 @@ def _mount(mount: Mount) -> dict[str, Any]:
         "destination": mount.target,
         "options": ["rbind", access, mount.propagation or "rprivate"],
     }
+
+
+def image_path(name: str) -> str:
+    """An image's name or id as a part of a path."""
+    return quote(name.removeprefix("sha256:"), safe="")
+
+
+def tag_params(name: str) -> dict[str, str]:
+    """A name as the tag call takes it."""
+    tag = name.rpartition("/")[2].partition(":")[2] or "latest"
+    return {"repo": name.removesuffix(f":{tag}"), "tag": tag}
+
+
+def size_params(width: int, height: int) -> dict[str, str]:
+    """A terminal's size."""
+    return {"w": str(width), "h": str(height)}
+
+
+def as_labels(marks: Mapping[str, str]) -> list[str]:
+    """Labels as lists and events are filtered by them."""
+    return [f"{name}={value}" for name, value in marks.items()]

@@ -11,6 +11,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from appliance.node.runtimes.base import LogChunk, NotThere, RuntimeFault, Unrea
 
 _CONNECT_TIMEOUT_S = 10.0
 _HEADER_BYTES = 8
+_PART_BYTES = 1 << 20
 _NAMES = {1: "stdout", 2: "stderr"}
 
 
@@ -99,7 +101,7 @@ class EngineStreams:
         params: Mapping[str, str] | None = None,
         *,
         body: Any = None,
-        content: bytes | None = None,
+        content: bytes | AsyncIterator[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Send a request; the context gives the bytes of its answer as they come.
@@ -127,7 +129,8 @@ class EngineStreams:
         path: str,
         params: Mapping[str, str],
         *,
-        content: bytes | None = None,
+        content: bytes | AsyncIterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout_s: float,
     ) -> str:
         """POST and read the progress report to its end; its error, or "" if there is none.
@@ -136,7 +139,8 @@ class EngineStreams:
             TimeoutError: it took too long.
         """
         lines, complaint = Lines(), ""
-        headers = None if content is None else {"Content-Type": "application/x-tar"}
+        if content is not None:
+            headers = {**(headers or {}), "Content-Type": "application/x-tar"}
         async with (
             asyncio.timeout(timeout_s),
             self.open("POST", path, params, content=content, headers=headers) as parts,
@@ -149,6 +153,13 @@ class EngineStreams:
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+
+
+async def in_parts(path: Path) -> AsyncIterator[bytes]:
+    """A file, as it goes: archives of images may be larger than the memory."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while part := await asyncio.to_thread(file.read, _PART_BYTES):
+            yield part
 
 
 def refused(status: int, text: str) -> RuntimeFault:
