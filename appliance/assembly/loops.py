@@ -26,6 +26,7 @@ from appliance.control.controllers.tokensecrets import Sign
 from appliance.control.custom.catalog import Catalog
 from appliance.control.http.health import Check
 from appliance.control.http.metrics import LoopCounts, LoopFigures
+from appliance.control.ingress.keeper import Ingresses, IngressOptions
 from appliance.control.scheduler.loop import Scheduler
 from appliance.control.scheduler.settings import Settings, read_settings
 from appliance.control.scheduler.volumebinding import VolumeBinding
@@ -53,7 +54,7 @@ class Loops:
     recorders: list[EventRecorder] = field(default_factory=list)
     runners: list[Runner] = field(default_factory=list)
     follow: list[Work] = field(default_factory=list)
-    """What tells controllers of users' kinds and of files."""
+    """What tells controllers of users' kinds, of files, and of a proxy that is gone."""
     scheduler: Scheduler | None = None
     elections: list[tuple[Election, Runner, Work]] = field(default_factory=list)
     """Where several masters share a store: what only the leader does."""
@@ -127,6 +128,14 @@ def _followers(
     ]
 
 
+def _proxies(runners: Sequence[Runner]) -> list[Work]:
+    return [
+        partial(keeper.follow, runner)
+        for runner in runners
+        if isinstance(keeper := runner.controller, Ingresses)
+    ]
+
+
 def _folders(runners: Sequence[Runner], path: Path, clock: Clock) -> list[Work]:
     return [
         partial(Folder(path, keeper, clock).run, runner)
@@ -144,6 +153,7 @@ class Means:
     ensure_api_service: Ensure | None = None
     pod_uses: Uses | None = None
     manifests: Path | None = None
+    ingress: IngressOptions | None = None
 
 
 def make_loops(
@@ -171,12 +181,14 @@ def make_loops(
             ensure_api_service=means.ensure_api_service,
             pod_uses=means.pod_uses,
             manifests=means.manifests,
+            ingress=means.ingress,
             custom=catalog.custom if catalog else tuple,
         )
         built = build(client, loops.informers, clock=clock, recorder=recorder, options=options)
         loops.runners = runners(built, clock)
         if catalog is not None:
             loops.follow = _followers(loops.runners, client, catalog, clock)
+        loops.follow += _proxies(loops.runners)
         if means.manifests is not None:
             loops.follow += _folders(loops.runners, means.manifests, clock)
     if not config.disable_scheduler:

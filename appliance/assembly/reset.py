@@ -5,6 +5,7 @@ import shutil
 
 import structlog
 
+from appliance.assembly.ingress import proxy_of
 from appliance.assembly.place import find_place
 from appliance.assembly.worker import open_network, relay_options
 from appliance.config.schema import Config
@@ -42,6 +43,7 @@ async def reset(config: Config, *, keep_data: bool) -> list[str]:
             await _remove_containers(runtime, place.cluster_id)
         finally:
             await runtime.close()
+    await proxy_of(config).stop()
     await open_network(config, place).clean_up()
     await Wiring(place.cluster_id).clean_up()
     await UserspaceBackend(relay_options(config, place), clock=clock).clean_up()

@@ -16,6 +16,7 @@ import structlog
 
 from appliance.assembly.childargs import agent_argv
 from appliance.assembly.datastore import open_store, prefix_quotas
+from appliance.assembly.ingress import ingress_options
 from appliance.assembly.loops import Means, make_loops
 from appliance.assembly.place import Place, find_place
 from appliance.assembly.poduses import pod_uses
@@ -113,6 +114,7 @@ async def master(config: Config, tasks: Tasks) -> AsyncIterator[None]:
                 ensure_api_service=partial(bootstrap, client, control, alone=not store.shared),
                 pod_uses=partial(pod_uses, Usage(registry, nodes)),
                 manifests=config.data / "server" / "manifests",
+                ingress=ingress_options(config, place, credentials.authorities(), clock),
             ),
             catalog=catalog,
             identity=identity,

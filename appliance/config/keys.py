@@ -121,6 +121,28 @@ KEYS: tuple[Key, ...] = (
         roles=_SERVER,
     ),
     Key(
+        name="ingress",
+        kind="text",
+        default="off",
+        help="What serves ingresses on this host: off, haproxy.",
+        choices=("off", "haproxy"),
+        roles=_SERVER,
+    ),
+    Key(
+        name="ingress-http-port",
+        kind="int",
+        default=80,
+        help="Port of the ingress.",
+        roles=_SERVER,
+    ),
+    Key(
+        name="ingress-https-port",
+        kind="int",
+        default=443,
+        help="Port of the ingress with TLS.",
+        roles=_SERVER,
+    ),
+    Key(
         name="history-retention",
         kind="seconds",
         default=86_400.0,

@@ -47,6 +47,9 @@ class Config:
     token_auth_file: str = ""
     audit_log_path: str = ""
     audit_policy_file: str = ""
+    ingress: str = "off"
+    ingress_http_port: int = 80
+    ingress_https_port: int = 443
     history_retention: float = 86_400.0
     disable: tuple[str, ...] = ()
     default_local_storage_path: str = ""

@@ -9,7 +9,7 @@ from appliance.kit.clock import SystemClock
 from appliance.node.runtimes.base import Unreachable
 from appliance.node.runtimes.detect import default_endpoint, open_runtime
 from examples.guestbook.images.build import load_images
-from tests.lab.cluster import Cluster
+from tests.lab.cluster import Cluster, free_port
 from tests.lab.manifests import ManifestWorld
 
 
@@ -53,9 +53,18 @@ def manifests(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def cluster(
     engine: str, manifests: ManifestWorld, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
+    port = free_port()
     made = Cluster(
-        tmp_path_factory.mktemp(engine), engine, default_endpoint(engine), flags=manifests.flags
+        tmp_path_factory.mktemp(engine),
+        engine,
+        default_endpoint(engine),
+        flags=[
+            *manifests.flags,
+            *("--ingress", "haproxy"),
+            *("--ingress-http-port", str(port), "--ingress-https-port", str(free_port())),
+        ],
     )
+    made.ingress_port = port
     try:
         made.start()
         yield made

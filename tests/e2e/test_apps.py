@@ -1,8 +1,10 @@
 """Deployments, daemon sets, stateful sets, jobs and cron jobs on real engines, by stock kubectl."""
 
 import json
+import shutil
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.lab import shell_image
@@ -187,3 +189,45 @@ def test_manifests_in_the_servers_folder_are_applied_and_pruned(cluster: Cluster
     (folder / "tray.yaml").unlink()
     eventually(lambda: cluster.pods("app=tray") == [])
     assert cluster.get("deployments")["items"] == []
+
+
+SITE = """
+apiVersion: v1
+kind: Service
+metadata: {{name: site}}
+spec: {{selector: {{app: site}}, ports: [{{name: http, port: 80, targetPort: 8080}}]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: site}}
+spec:
+  rules:
+  - host: site.example
+    http: {{paths: [{{path: /, pathType: Prefix, backend: {{service: {{name: site, port: {{name: http}}}}}}}}]}}
+"""  # noqa: E501 - one line per rule
+
+
+@pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
+def test_an_ingress_leads_requests_to_pods(cluster: Cluster, gone: list[str]) -> None:
+    gone += ["deployment/site", "service/site", "ingress/site"]
+    cluster.apply(workload("Deployment", "site"))
+    serve = """[{"op": "replace", "path": "/spec/template/spec/containers/0/command",
+      "value": ["sh", "-c", "mkdir /www; hostname >/www/index.html; httpd -f -p 8080 -h /www"]}]"""
+    cluster.kubectl("patch", "deployment", "site", "--type=json", "-p", serve)
+    cluster.apply(SITE.format())
+    cluster.kubectl("rollout", "status", "deployment/site", "--timeout=60s")
+    eventually(lambda: cluster.get("ingress", "site")["status"]["loadBalancer"].get("ingress"))
+    assert cluster.get("ingress", "site")["spec"]["ingressClassName"] == "haproxy"
+
+    def asked(host: str) -> httpx.Response:
+        url = f"http://127.0.0.1:{cluster.ingress_port}/"
+        return httpx.get(url, headers={"Host": host}, timeout=10, trust_env=False)
+
+    eventually(lambda: asked("site.example").status_code == 200)
+    (pod,) = cluster.running("app=site")
+    assert asked("site.example").text.strip() == pod["metadata"]["name"]
+    assert asked("other.example").status_code == 404
+    cluster.kill()
+    assert asked("site.example").text.strip() == pod["metadata"]["name"], "while no server runs"
+    cluster.start()
+    assert asked("site.example").text.strip() == pod["metadata"]["name"]

@@ -52,6 +52,8 @@ class Cluster:
             "--cluster-cidr", self.cidr, "--service-cidr", self.services,
             "--runtime", runtime, "--runtime-endpoint", endpoint, *flags,
         ]  # fmt: skip
+        self.ingress_port = 0
+        """Where HTTP requests come in, if somebody gave the flags for that."""
         self.runtime = runtime
         self._engine = ["--runtime", runtime, "--runtime-endpoint", endpoint]
         self.process: subprocess.Popen[bytes] | None = None

@@ -9,6 +9,7 @@ from appliance.control.access.policies.steps import MutatingPolicies, Validating
 from appliance.control.access.steps.base import Attempt, Step
 from appliance.control.access.steps.certificates import Certificates
 from appliance.control.access.steps.escalation import Escalation
+from appliance.control.access.steps.ingressclasses import DefaultIngressClass
 from appliance.control.access.steps.limitranges import LimitRanges
 from appliance.control.access.steps.namespaces import NamespaceLifecycle
 from appliance.control.access.steps.nodes import NodeRestriction
@@ -46,6 +47,7 @@ def default_chain(
         RuntimeClasses(lookup),
         LimitRanges(lookup),
         DefaultStorageClass(lookup),
+        DefaultIngressClass(lookup),
         StorageInUse(),
         ClaimGrowth(lookup),
         MutatingPolicies(lookup, find_kind),

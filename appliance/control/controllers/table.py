@@ -48,6 +48,7 @@ from appliance.control.controllers.replication import Replication
 from appliance.control.controllers.statefulsets import StatefulSets
 from appliance.control.controllers.tokensecrets import Sign, TokenSecrets
 from appliance.control.controllers.volumephases import VolumePhases
+from appliance.control.ingress.keeper import Ingresses, IngressOptions
 from appliance.control.stacks.keeper import Stacks
 from appliance.kit.clock import Clock
 
@@ -75,6 +76,8 @@ class ControllerOptions:
     """Makes what is missing of the service `kubernetes`; without it nobody looks after that."""
     pod_uses: Uses | None = None
     """Asks nodes what pods use; without it nothing is scaled by use."""
+    ingress: IngressOptions | None = None
+    """Where requests from outside come in; without it ingresses are somebody else's."""
     manifests: Path | None = None
     """Folder of stacks; without it there are none."""
     custom: Callable[[], Sequence[Kind[Any]]] = tuple
@@ -112,6 +115,9 @@ def build(
         given.append(
             Stacks(client, informers, folder=options.manifests, kinds=kinds, recorder=stacks)
         )
+    if options.ingress is not None:
+        entry = recorder.named("ingress")
+        given.append(Ingresses(client, informers, options=options.ingress, recorder=entry))
     if options.pod_uses is not None:
         given.append(
             Autoscalers(

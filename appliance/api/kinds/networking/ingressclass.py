@@ -39,6 +39,7 @@ class IngressClass(KubeObject):
     spec: Annotated[IngressClassSpec, F(2, "What is wanted.")] = always(IngressClassSpec)
 
 
+DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 CONTROLLER_MAX = 250
 SCOPES = ("Cluster", "Namespace")
 

@@ -1,0 +1,1 @@
+"""A small ingress controller over HAProxy, off by default (`--ingress haproxy`)."""
