@@ -28,10 +28,15 @@ _NAME_MAX = 255
 """Bytes of one name in usual file systems."""
 
 
+def volume_name(claim: PersistentVolumeClaim) -> str:
+    """Name of the volume that is made for a claim: there is never a second one."""
+    return f"pvc-{claim.metadata.uid}"
+
+
 def folder_name(claim: PersistentVolumeClaim) -> str:
     """`pvc-<uid>_<namespace>_<name>`: an administrator sees whose it is; the uid makes it sole."""
     meta = claim.metadata
-    return f"pvc-{meta.uid}_{meta.namespace}_{meta.name}"[:_NAME_MAX]
+    return f"{volume_name(claim)}_{meta.namespace}_{meta.name}"[:_NAME_MAX]
 
 
 def path_of(volume: PersistentVolume) -> str:

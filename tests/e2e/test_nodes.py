@@ -284,7 +284,8 @@ def test_a_pod_goes_where_its_data_is_and_waits_for_that_node(cluster: Appliance
     kubectl(cluster, "cordon", home)
     kubectl(cluster, "delete", "pod", pod["metadata"]["name"])
     why = "2 node(s) didn't match PersistentVolume's node affinity"
-    client.wait(lambda: why in kubectl(cluster, "get", "events", "-o", "yaml"))
+    messages = ("get", "events", "-o", "jsonpath={.items[*].message}")
+    client.wait(lambda: why in kubectl(cluster, *messages))
     kubectl(cluster, "uncordon", home)
     (pod,) = client.wait_running("app=stored", 1)
     assert pod["spec"]["nodeName"] == home

@@ -104,11 +104,23 @@ class Provisioner:
         )
         made = volume_for(claim, storage_class, node)
         try:
-            await self._client.create(PERSISTENT_VOLUME, made)
+            made = await self._client.create(PERSISTENT_VOLUME, made)
         except AlreadyExists:
             return  # made in the pass before this one; the binder has seen it or will
+        await self._give_up_unwanted(claim, made)
         text = f"Successfully provisioned volume {made.metadata.name}"
         self._tell(claim, NORMAL, "ProvisioningSucceeded", text)
+
+    async def _give_up_unwanted(self, claim: PersistentVolumeClaim, made: PersistentVolume) -> None:
+        """The claim may have gone while its volume was made: nobody else would speak for it."""
+        meta = claim.metadata
+        try:
+            found = await self._client.get(PERSISTENT_VOLUME_CLAIM, meta.name, meta.namespace)
+        except NotFound:
+            found = None
+        if found is None or found.metadata.uid != meta.uid:
+            body = {"metadata": {"annotations": {localpath.DELETED: meta.uid}}}
+            await patch(self._client, PERSISTENT_VOLUME, made, body)
 
     def _tell(self, claim: PersistentVolumeClaim, kind: str, reason: str, message: str) -> None:
         about = reference(PERSISTENT_VOLUME_CLAIM, claim)
@@ -184,7 +196,7 @@ def volume_for(
     )
     return PersistentVolume(
         metadata=ObjectMeta(
-            name=f"pvc-{claim.metadata.uid}",
+            name=localpath.volume_name(claim),
             labels={localpath.NODE: node.metadata.name},
             annotations={binding.PROVISIONED_BY: localpath.PROVISIONER},
             finalizers=[localpath.FINALIZER],

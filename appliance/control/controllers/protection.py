@@ -61,10 +61,10 @@ class ClaimProtection:
         A claim may vanish in other ways (somebody's hand in the store, an old copy of it, its
         finalizers taken by force), and none of them is a word about the data.
         """
-        if not claim.spec.volumeName:
-            return
+        # One that is not bound yet may have been made for it a moment ago.
+        name = claim.spec.volumeName or localpath.volume_name(claim)
         try:
-            volume = await self._client.get(PERSISTENT_VOLUME, claim.spec.volumeName)
+            volume = await self._client.get(PERSISTENT_VOLUME, name)
         except errors.NotFound:
             return
         uid = claim.metadata.uid

@@ -333,6 +333,32 @@ def on_node(name: str) -> dict[str, Any]:
     return {"required": {"nodeSelectorTerms": [{"matchExpressions": [host]}]}}
 
 
+async def test_a_volume_for_a_claim_that_went_meanwhile_goes_too(lot: Cluster) -> None:
+    """The claim is deleted after its volume was made and before it is bound, or just before."""
+    made = claim("early")
+    made.metadata.annotations = {binding.SELECTED_NODE: "n1"}
+    await lot.client.create(PERSISTENT_VOLUME_CLAIM, made, namespace="default")
+    for _ in range(400):
+        if await lot.all(PERSISTENT_VOLUME, ""):
+            break
+        await asyncio.sleep(0)
+    await lot.client.delete(PERSISTENT_VOLUME_CLAIM, "early", namespace="default")
+    await lot.settle()
+    (left,) = await lot.all(PERSISTENT_VOLUME, "")
+    assert localpath.may_be_emptied(left), "its node lets it go, though it has no folder"
+
+    late = Provisioner(lot.client, lot.informers, recorder=lot.recorder)
+    gone = claim("late")
+    gone.metadata.uid = "0f4b0a3e-5d0e-4c3f-9f0e-0123456789ab"
+    gone.metadata.annotations = {binding.SELECTED_NODE: "n1", binding.PROVISIONER: "x"}
+    lot.informers.of(PERSISTENT_VOLUME_CLAIM).cache.upsert(gone)  # it is behind
+    await late.reconcile("default/late")
+    lot.informers.of(PERSISTENT_VOLUME_CLAIM).cache.remove("default/late")
+    await lot.settle()
+    found = await lot.client.get(PERSISTENT_VOLUME, f"pvc-{gone.metadata.uid}")
+    assert localpath.may_be_emptied(found)
+
+
 async def claim_of(plane: Cluster, name: str) -> PersistentVolumeClaim:
     return await plane.client.get(PERSISTENT_VOLUME_CLAIM, name, "default")
 
