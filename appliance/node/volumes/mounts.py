@@ -14,6 +14,7 @@ from appliance.node.volumes.base import VolumeFault
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 MOUNT_S = 10.0
+MOUNT = "mount"
 NFS_PROGRAM = "mount.nfs"
 NFS_S = 60.0
 """A server that is away answers late or not at all; the pod's worker tries again."""
@@ -46,7 +47,7 @@ async def mount_tmpfs(path: Path, size_bytes: int | None) -> None:
     if _is_there(path):
         return
     options = "mode=0777" if size_bytes is None else f"mode=0777,size={size_bytes}"
-    await _run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)])
+    await _run([MOUNT, "-t", "tmpfs", "-o", options, "tmpfs", str(path)])
 
 
 async def mount_nfs(path: Path, server: str, folder: str, options: Sequence[str]) -> None:
@@ -65,7 +66,7 @@ async def mount_nfs(path: Path, server: str, folder: str, options: Sequence[str]
         )
     host = f"[{server}]" if ":" in server else server
     wanted = ["-o", ",".join(options)] if options else []
-    await _run(["mount", "-t", "nfs", *wanted, f"{host}:{folder}", str(path)], NFS_S)
+    await _run([MOUNT, "-t", "nfs", *wanted, f"{host}:{folder}", str(path)], NFS_S)
 
 
 def _make(path: Path) -> None:

@@ -165,3 +165,40 @@ async def test_a_host_without_nfs_says_what_to_install(
     behind = volume(nfs={"server": "192.0.2.9", "path": "/export"})
     with pytest.raises(VolumeFault, match=r"is missing .*nfs-common"):
         await node(tmp_path).set_up(pod(), given(behind))
+
+
+FAKE_MOUNT = """#!/bin/sh
+# mount -t nfs -o OPTIONS SERVER:FOLDER PATH, with a folder of this host in the server's place
+echo "$@" > @told@
+exec mount --bind "${5#server.example:}" "$6"
+"""
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+async def test_a_servers_folder_is_mounted_once_and_unmounted_with_the_pod(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No kernel of ours has NFS in tests: what is asked of `mount` is carried out by a bind."""
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "row").write_text("1")
+    program, told = tmp_path / "mount", tmp_path / "told"
+    program.write_text(FAKE_MOUNT.replace("@told@", str(told)))
+    program.chmod(0o755)
+    monkeypatch.setattr(mounts, "MOUNT", str(program))
+    monkeypatch.setattr(mounts, "NFS_PROGRAM", "sh")
+    source = {"server": "server.example", "path": str(tmp_path / "export")}
+    behind = volume(nfs=source, mountOptions=["nfsvers=4.2", "hard"])
+    volumes, one = node(tmp_path), pod(read_only=True)
+    await volumes.set_up(one, given(behind))
+    path = tmp_path / "agent" / "pods" / "u1" / "volumes" / "kubernetes.io~nfs" / NAME
+    assert volumes.paths(one) == {"v": str(path)}
+    assert (path / "row").read_text() == "1"
+    folder = tmp_path / "export"
+    assert told.read_text() == f"-t nfs -o nfsvers=4.2,hard,ro server.example:{folder} {path}\n"
+    told.unlink()
+    await node(tmp_path).set_up(one, given(behind))  # a new agent finds it there
+    assert not told.exists()
+    await volumes.tear_down(one)
+    assert not path.exists()
+    assert (folder / "row").read_text() == "1", "the server's files are not the pod's"
