@@ -1,4 +1,4 @@
-"""Mounts on the host that belong to volumes: tmpfs for `emptyDir: {medium: Memory}`, and NFS.
+"""Mounts on the host that belong to volumes: memory for `emptyDir`, NFS, local disks.
 
 Called by `mounter`. Before a pod's folder is removed, everything mounted beneath it is unmounted:
 removing files through a mount would delete what lies behind it, be it a tmpfs of ours or a disk
@@ -67,6 +67,19 @@ async def mount_nfs(path: Path, server: str, folder: str, options: Sequence[str]
     host = f"[{server}]" if ":" in server else server
     wanted = ["-o", ",".join(options)] if options else []
     await _run([MOUNT, "-t", "nfs", *wanted, f"{host}:{folder}", str(path)], NFS_S)
+
+
+async def mount_device(path: Path, device: Path, kind: str, options: Sequence[str]) -> None:
+    """Mount the file system of a disk, unless it is there; a blank disk is not given one.
+
+    Raises:
+        VolumeFault: the kernel refuses.
+    """
+    if path in mounts_under(path.parent, _mountinfo()):
+        return
+    _make(path)
+    wanted = [*(["-t", kind] if kind else []), *(["-o", ",".join(options)] if options else [])]
+    await _run([MOUNT, *wanted, str(device), str(path)])
 
 
 def _make(path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Mount persistent volumes of a pod: folders of this host, folders made by our provisioner, NFS.
+"""Mount persistent volumes of a pod: folders and disks of this host, folders made by our
+provisioner, NFS.
 
 Called by `mounter`. Once a volume is set up for a pod it is left alone until the pod goes: giving
 its files to `fsGroup` walks all of them. A folder that our provisioner promised is made at its
@@ -24,7 +25,7 @@ from appliance.kit.atomicfile import write_atomic
 from appliance.node.volumes.base import PodFolder, VolumeFault
 from appliance.node.volumes.claims import check_place, is_read_only
 from appliance.node.volumes.folders import ANYBODY, host_path
-from appliance.node.volumes.mounts import mount_nfs
+from appliance.node.volumes.mounts import mount_device, mount_nfs
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +71,10 @@ class PersistentMounts:
             return Mounted(path, read_only)
         if spec.local is not None:
             path = self._local(behind, Path(spec.local.path))
+            if path.is_block_device():
+                device, path = path, folder.volume("local-volume", behind.metadata.name)
+                options = [*spec.mountOptions, *(["ro"] if read_only else [])]
+                await mount_device(path, device, spec.local.fsType or "", options)
             await _give(path, pod, read_only=read_only)
             return Mounted(path, read_only)
         kind = _kind_of(behind)
@@ -90,8 +95,8 @@ class PersistentMounts:
             self._made.note(path.name)
         elif not path.exists():
             raise VolumeFault(f'path "{path}" does not exist')
-        if not path.is_dir():
-            raise VolumeFault(f"{path} is not a folder: local block devices can't be mounted here")
+        if not path.is_dir() and not path.is_block_device():
+            raise VolumeFault(f'path "{path}" is neither a folder nor a block device')
         return path
 
     def own_folder(self, behind: PersistentVolume) -> Path | None:

@@ -1,6 +1,9 @@
 """Claims of pods become folders that are mounted, or a message that says why not."""
 
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +205,38 @@ async def test_a_servers_folder_is_mounted_once_and_unmounted_with_the_pod(
     await volumes.tear_down(one)
     assert not path.exists()
     assert (folder / "row").read_text() == "1", "the server's files are not the pod's"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A block device with a file system, on a file."""
+    if os.geteuid() != 0 or shutil.which("losetup") is None or shutil.which("mkfs.ext4") is None:
+        pytest.skip("making a disk needs root, losetup and mkfs.ext4")
+    image = tmp_path / "disk.img"
+    with image.open("wb") as file:
+        file.truncate(4 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+    made = subprocess.run(
+        ["losetup", "--find", "--show", str(image)], capture_output=True, text=True
+    )
+    if made.returncode != 0:
+        pytest.skip(f"no loop device to be had: {made.stderr.strip()}")
+    device = Path(made.stdout.strip())
+    yield device
+    subprocess.run(["losetup", "--detach", str(device)], check=True)
+
+
+@pytest.mark.root
+async def test_a_local_disk_is_mounted_for_the_pod(tmp_path: Path, disk: Path) -> None:
+    behind = volume(local={"path": str(disk), "fsType": "ext4"}, ours="")
+    volumes, one = node(tmp_path), pod(fsGroup=1234)
+    await volumes.set_up(one, given(behind))
+    path = tmp_path / "agent" / "pods" / "u1" / "volumes" / "kubernetes.io~local-volume" / NAME
+    assert volumes.paths(one) == {"v": str(path)}
+    assert (path / "lost+found").stat().st_gid == 1234
+    (path / "row").write_text("1")
+    await volumes.tear_down(one)
+    assert not path.exists()
+    await volumes.set_up(one, given(behind))
+    assert (path / "row").read_text() == "1"
+    await volumes.tear_down(one)
