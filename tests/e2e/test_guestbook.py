@@ -33,6 +33,7 @@ def fetch(url: str) -> str:
         return str(answer.read().decode())
 
 
+@pytest.mark.conformance(170)
 @pytest.mark.seed("X03", "X04")
 def test_a_message_posted_through_one_replica_is_read_through_the_others(
     cluster: Cluster, guestbook: str

@@ -1,6 +1,7 @@
 """What kubectl does with pods that really run: logs, waiting, deletion with and without grace."""
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ def name(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     cluster.run("delete", "pod", made, "--ignore-not-found", "--grace-period=1")
 
 
+@pytest.mark.conformance(186)
 def test_a_followed_log_comes_line_by_line_and_ends_with_the_container(
     cluster: Cluster, name: str, python: str
 ) -> None:
@@ -52,6 +54,10 @@ def test_a_followed_log_comes_line_by_line_and_ends_with_the_container(
     assert cluster.kubectl("logs", "-f", name).splitlines() == ["line 0", "line 1", "line 2"]
     eventually(lambda: cluster.get("pod", name)["status"]["phase"] == "Succeeded")
     assert cluster.kubectl("logs", name, "--tail=1") == "line 2\n"
+    assert cluster.kubectl("logs", name, "--limit-bytes=1") == "l"
+    [stamped] = cluster.kubectl("logs", name, "--tail=1", "--timestamps").splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z line 2", stamped)
+    assert len(cluster.kubectl("logs", name, "--since=24h").splitlines()) == 3
 
 
 def test_a_failed_pod_says_how(cluster: Cluster, name: str, python: str) -> None:

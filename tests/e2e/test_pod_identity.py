@@ -96,6 +96,7 @@ async def load(kind: str) -> None:
         await runtime.close()
 
 
+@pytest.mark.conformance(165, 166)
 @pytest.mark.slow
 def test_a_pod_may_do_what_its_account_may(cluster: Cluster) -> None:
     asyncio.run(load(cluster.runtime))

@@ -149,6 +149,7 @@ def test_the_health_check_of_the_walkthrough_asks_a_port_that_nobody_has(walk: C
     eventually(lambda: restarts() >= 1)
 
 
+@pytest.mark.conformance(184, 185)
 @pytest.mark.seed("X05", "S04", "K03", "K09")
 def test_update_demo(walk: Cluster) -> None:
     second = second_image(walk.runtime)

@@ -152,7 +152,7 @@ def build(
         EndpointSliceController(client, informers),
         EndpointMirroring(client, informers),
         Accounts(client, informers, root_ca_pem=options.root_ca_pem),
-        NamespaceController(client, informers, kept, options.custom),
+        NamespaceController(client, informers, kept, options.custom, clock=clock),
         GarbageCollector(client, informers, owned),
         NodeIpam(client, informers, cluster_cidr=options.cluster_cidr, recorder=nodes),
         NodeLife(client, informers, clock=clock, recorder=nodes),

@@ -32,6 +32,7 @@ from appliance.control.http.bodies import Expected, decode_object
 from appliance.control.http.discovery import Extra
 from appliance.control.http.exchange import Exchange
 from appliance.control.http.managers import note_manager
+from appliance.control.http.negotiate import View, not_acceptable
 from appliance.control.http.resources import begin_write, method_not_allowed
 from appliance.control.registry.base import User
 from appliance.kit import jsonio
@@ -195,7 +196,10 @@ _BY_RESOURCE: dict[tuple[str, str], _Handle] = {
 
 
 async def _answer(exchange: Exchange, review: Any) -> None:
-    await exchange.answer(codec.encode(review), code=201, form=exchange.form())
+    form = exchange.form()
+    if form.view is not View.WHOLE:
+        raise not_acceptable()  # a review has no metadata to show
+    await exchange.answer(codec.encode(review), code=201, form=form)
 
 
 def _attributes(spec: SelfSubjectAccessReviewSpec) -> Attributes:

@@ -20,7 +20,7 @@ CA = "-----BEGIN CERTIFICATE-----"
 async def spaces(plane: Cluster) -> Cluster:
     await plane.start(
         Accounts(plane.client, plane.informers, root_ca_pem=CA),
-        NamespaceController(plane.client, plane.informers, KINDS),
+        NamespaceController(plane.client, plane.informers, KINDS, clock=plane.clock),
     )
     await plane.make(NAMESPACE, Namespace(metadata=ObjectMeta(name="team")))
     return plane
