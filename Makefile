@@ -50,6 +50,8 @@ roll-outs: setup  ## roll-outs under 500 requests/s while the master is killed (
 	$(VENV)/bin/pytest -s -m "e2e and slow" tests/e2e/test_roll_outs.py
 chaos: setup  ## 10 minutes of random harm, then everything as wanted within 30 s (CHAOS_S=, SEED=)
 	CHAOS_S=$${CHAOS_S:-600} SEED=$(SEED) $(VENV)/bin/pytest -s -m "e2e and slow" tests/e2e/test_chaos.py
+bench-net: setup  ## services side by side: direct, nftables, relays, HAProxy (BENCH="--rounds 5 --json f.json")
+	@PYTHONPATH=. $(PY) bench/net.py $(BENCH)
 compare-store: setup  ## 100,000 random operations on our store and a real etcd (OPERATIONS=, SEED=)
 	ETCD_OPERATIONS=$(OPERATIONS) ETCD_SEED=$(SEED) $(VENV)/bin/pytest -s --timeout 0 tests/conform/test_etcd_differential.py
 prove-store: setup  ## 200 kills, 50 power cuts, 20,000 concurrent calls: nothing lost, one order (minutes)

@@ -33,8 +33,8 @@ _DISPATCH = """
     fib daddr type local meta l4proto . th dport vmap @nodeports"""
 # TCP clients hear of it by a reset at once; an ICMP message may be lost or limited on its way.
 _REFUSE = """
-    ip daddr . meta l4proto . th dport @refused jump refuse
-    fib daddr type local meta l4proto . th dport @refused_nodeports jump refuse"""
+    ct state new ip daddr . meta l4proto . th dport @refused jump refuse
+    ct state new fib daddr type local meta l4proto . th dport @refused_nodeports jump refuse"""
 # Before the address is replaced, and for the first packet of a connection alone.
 _FENCE = """
     ct state new ip daddr . meta l4proto . th dport @fenced jump fence"""
