@@ -8,7 +8,9 @@
     np_…            each of them for a node port
     stick_10800     learn where a client went, for so long
 
-A chain exists once per number of endpoints, not per service, so there are few.
+A chain exists once per number of endpoints, not per service, so there are few. What hangs on the
+path of every packet is there only when a service needs it: LEARNING where a client went, and
+FENCING what may come in to a load balancer.
 """
 
 import re
@@ -21,8 +23,41 @@ _NAME = re.compile(r"(np_)?(hide_|near_|split_)?(lb|aff)_(\d+)(?:_(\d+))?")
 _HIDE = f"\n    meta mark set meta mark | {MASQUERADE_BIT}"
 
 
+_STATIC = {
+    # Where a new connection went is known after it was sent on: then it is learned, for as long as
+    # the service says. A client that is known already is sent where the map says, and its time
+    # starts anew.
+    "learn": "".join(
+        f"\n    meta l4proto {protocol} {key} . ct original proto-dst vmap @{kind}"
+        for kind, key in (
+            ("sticky", "ct original ip daddr . meta l4proto"),
+            ("sticky_nodeports", "meta l4proto"),
+        )
+        for protocol in PROTOCOLS
+    ),
+    "learn_input": """
+    type filter hook input priority -150; policy accept;
+    ct state new ct status dnat jump learn""",
+    "learn_output": """
+    type filter hook postrouting priority -150; policy accept;
+    ct state new ct status dnat jump learn""",
+    "fence": """
+    ip daddr . meta l4proto . th dport . ip saddr @welcome return
+    drop""",
+    # Before the address is replaced.
+    "fence_coming": """
+    type filter hook prerouting priority -140; policy accept;
+    ct state new ip daddr . meta l4proto . th dport @fenced jump fence""",
+    "fence_output": """
+    type filter hook output priority -140; policy accept;
+    ct state new ip daddr . meta l4proto . th dport @fenced jump fence""",
+}
+
+
 def chain(name: str, inside: str) -> str:
     """The text of a chain; `inside` is the pods' network, "" if there is none."""
+    if name in _STATIC:
+        return f"  chain {name} {{{_STATIC[name]}\n  }}"
     if stick := re.fullmatch(r"stick_(\d+)", name):
         return f"  chain {name} {{{_learning(int(stick[1]))}\n  }}"
     found = _NAME.fullmatch(name)

@@ -32,6 +32,8 @@ from appliance.proxy.table import Endpoint, ServicePort
 
 MAPS = ("services", "endpoints", "nodeports", "nodeends", "sticky", "sticky_nodeports")
 SETS = ("refused", "refused_nodeports", "hairpins", "fenced", "welcome")
+LEARNING = ("learn", "learn_input", "learn_output")
+FENCING = ("fence", "fence_coming", "fence_output")
 NEAR = 32768
 """The first slot of this node's endpoints."""
 
@@ -127,12 +129,13 @@ class _Writer:
         self._made.of[place.map][place.key] = f"goto {chain}"
         if affinity_s:
             stick = f"stick_{affinity_s}"
-            self._made.chains.add(stick)
+            self._made.chains |= {stick, *LEARNING}
             kind = "sticky_nodeports" if place.node_port else "sticky"
             self._made.of[kind][place.key] = f"goto {stick}"
 
     def _fence(self) -> None:
         given = [ip_network(source, strict=False) for source in self._port.allowed_sources]
+        self._made.chains |= {*FENCING}
         v4: list[Any] = [network for network in given if network.version == 4]
         for address in filter(_is_v4, self._port.balancer_ips):
             key = self._at(address).key

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from appliance.proxy.backends.nft_affinity import CLIENTS_MAX
-from appliance.proxy.backends.nft_chains import MASQUERADE_BIT, PROTOCOLS, chain
+from appliance.proxy.backends.nft_chains import MASQUERADE_BIT, chain
 from appliance.proxy.backends.nft_elements import MAPS, SETS, Elements
 
 # A tunnel hands its packet's mark on to the one around it, which must keep its own address.
@@ -31,49 +31,22 @@ _TYPES = {
 _DISPATCH = """
     ip daddr . meta l4proto . th dport vmap @services
     fib daddr type local meta l4proto . th dport vmap @nodeports"""
+# Of each connection only the first packet is looked at here; the many others pass one comparison.
+_FIRST = "ct state established,related accept"
 # TCP clients hear of it by a reset at once; an ICMP message may be lost or limited on its way.
-_REFUSE = """
-    ct state new ip daddr . meta l4proto . th dport @refused jump refuse
-    ct state new fib daddr type local meta l4proto . th dport @refused_nodeports jump refuse"""
-# Before the address is replaced, and for the first packet of a connection alone.
-_FENCE = """
-    ct state new ip daddr . meta l4proto . th dport @fenced jump fence"""
-_FENCE_CHAIN = """
-  chain fence {
-    ip daddr . meta l4proto . th dport . ip saddr @welcome return
-    drop
-  }"""
+_REFUSE = f"""
+    {_FIRST}
+    ip daddr . meta l4proto . th dport @refused jump refuse
+    fib daddr type local meta l4proto . th dport @refused_nodeports jump refuse"""
 _REFUSE_CHAIN = """
   chain refuse {
     meta l4proto tcp reject with tcp reset
     reject
   }"""
-
-# Where a new connection went is known after it was sent on: then it is learned, for as long as the
-# service says. A client that is known already is sent where the map says, and its time starts anew.
-_LEARN = "".join(
-    f"\n    meta l4proto {protocol} {key} . ct original proto-dst vmap @{kind}"
-    for kind, key in (
-        ("sticky", "ct original ip daddr . meta l4proto"),
-        ("sticky_nodeports", "meta l4proto"),
-    )
-    for protocol in PROTOCOLS
-)
 _AFFINITY = f"""
   map affinity {{
     type ipv4_addr . ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service;
     size {CLIENTS_MAX}; flags dynamic,timeout;
-  }}"""
-_LEARN_CHAINS = f"""
-  chain learn {{{_LEARN}
-  }}
-  chain learn_output {{
-    type filter hook postrouting priority -150; policy accept;
-    ct state new ct status dnat jump learn
-  }}
-  chain learn_input {{
-    type filter hook input priority -150; policy accept;
-    ct state new ct status dnat jump learn
   }}"""
 
 
@@ -91,13 +64,11 @@ def whole(table: str, wanted: Elements, inside: str = "") -> str:
 delete table ip {table}
 table ip {table} {{
 {named}{_AFFINITY}
-{chains}{_REFUSE_CHAIN}{_FENCE_CHAIN}{_LEARN_CHAINS}
+{chains}{_REFUSE_CHAIN}
   chain guard {{
     type filter hook prerouting priority -150; policy accept;
-    iifname != "lo" ip daddr 127.0.0.0/8 drop{_FENCE}
-  }}
-  chain guard_output {{
-    type filter hook output priority -150; policy accept;{_FENCE}
+    {_FIRST}
+    iifname != "lo" ip daddr 127.0.0.0/8 drop
   }}
   chain prerouting {{
     type nat hook prerouting priority dstnat; policy accept;{_DISPATCH}
