@@ -7,7 +7,7 @@ OPERATIONS ?= 100000
 SEED ?= 1
 export RUNTIME DATA_DIR
 
-.PHONY: help setup install dist up down test lint fmt e2e bench bench-store bench-scheduler idle roll-outs chaos bench-node conformance-store compare-store prove-store golden nix-check image test-image conformance-api tours
+.PHONY: help setup install dist up down test lint fmt e2e bench bench-store bench-net matrix bench-scheduler idle roll-outs chaos bench-node conformance-store compare-store prove-store golden nix-check image test-image conformance-api tours
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -52,6 +52,8 @@ chaos: setup  ## 10 minutes of random harm, then everything as wanted within 30 
 	CHAOS_S=$${CHAOS_S:-600} SEED=$(SEED) $(VENV)/bin/pytest -s -m "e2e and slow" tests/e2e/test_chaos.py
 bench-net: setup  ## services side by side: direct, nftables, relays, HAProxy (BENCH="--rounds 5 --json f.json")
 	@PYTHONPATH=. $(PY) bench/net.py $(BENCH)
+matrix: setup  ## pods, services, DNS and the outside from everywhere on three nodes: tables (minutes)
+	$(VENV)/bin/pytest -s -m "e2e and slow" tests/e2e/test_matrix.py
 compare-store: setup  ## 100,000 random operations on our store and a real etcd (OPERATIONS=, SEED=)
 	ETCD_OPERATIONS=$(OPERATIONS) ETCD_SEED=$(SEED) $(VENV)/bin/pytest -s --timeout 0 tests/conform/test_etcd_differential.py
 prove-store: setup  ## 200 kills, 50 power cuts, 20,000 concurrent calls: nothing lost, one order (minutes)

@@ -120,7 +120,8 @@ class ProxyLoop:
                 entries[key] = entry
         self._entries = entries
         self._number += 1
-        table = ServiceTable(entries, self._number, frozenset(stale))
+        hosts = frozenset(a for node in self._nodes.cache.list() for a in _addresses(node))
+        table = ServiceTable(entries, self._number, frozenset(stale), hosts)
         await self._backend.apply(table)
         await self._checks.apply(table.checks)
         log.debug("services applied", services=len(entries), changed=len(stale))
@@ -149,10 +150,16 @@ class ProxyLoop:
         if new is not None and new.metadata.name == here and _zone_of(old) != _zone_of(new):
             self._stale |= set(self._services.cache.keys())
             self._dirty.poke()
+        elif _addresses(old) != _addresses(new):
+            self._dirty.poke()
 
 
 def _zone_of(node: Node | None) -> str:
     return node.metadata.labels.get(ZONE, "") if node is not None else ""
+
+
+def _addresses(node: Node | None) -> list[str]:
+    return [a.address for a in node.status.addresses] if node is not None else []
 
 
 def _owner(one: EndpointSlice) -> Iterable[str]:

@@ -78,6 +78,8 @@ class ServiceTable:
     number: int = 0
     changed: frozenset[str] = frozenset()
     """Keys that differ from the table numbered one less."""
+    hosts: frozenset[str] = frozenset()
+    """Addresses of the nodes: what is for them must reach them, whatever services say."""
 
     @property
     def ports(self) -> Iterator[ServicePort]:

@@ -371,6 +371,7 @@ def near_and_far(lab: Lab) -> tuple[str, str, dict[str, object]]:
     """Two endpoints, of which one is on another node; the client outside knows the way to LB."""
     near, far = lab.pod(serve=8080), lab.pod(serve=8080)
     lab.outside()
+    sh("ip", "addr", "add", f"{LB}/32", "dev", "lo")
     ends = {
         "endpoints": (Endpoint(near, 8080, local=True), Endpoint(far, 8080)),
         "local_endpoints": (Endpoint(near, 8080, local=True),),

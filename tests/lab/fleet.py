@@ -60,11 +60,14 @@ class Host:
 class Worker:
     """A node that joins: its data, its agent's process, its log."""
 
-    def __init__(self, host: Host, folder: Path, engine: tuple[str, ...]) -> None:
+    def __init__(
+        self, host: Host, folder: Path, engine: tuple[str, ...], flags: tuple[str, ...] = ()
+    ) -> None:
         self.host = host
         self.data = folder / host.name
         self.log = folder / f"{host.name}.log"
         self._engine = engine
+        self._flags = flags
         self.process: subprocess.Popen[bytes] | None = None
 
     def argv(self, master: str, token: str) -> list[str]:
@@ -72,6 +75,7 @@ class Worker:
         return [
             *self.host.enter, sys.executable, "-m", "appliance", "join", master, *given,
             "--data-dir", str(self.data), "--node-name", self.host.name, *self._engine,
+            *self._flags,
         ]  # fmt: skip
 
     def join(self, master: str, token: str = "") -> None:
@@ -97,10 +101,13 @@ class Worker:
 class Fleet:
     """Namespaces, master and workers; `close` takes everything back."""
 
-    def __init__(self, folder: Path, runtime: str, endpoint: str) -> None:
+    def __init__(
+        self, folder: Path, runtime: str, endpoint: str, *, proxy_mode: str = "auto"
+    ) -> None:
         self._id = secrets.token_hex(3)
         self._namespaces: list[str] = []
         engine = ("--runtime", runtime, "--runtime-endpoint", endpoint)
+        proxy = ("--proxy-mode", proxy_mode)
         self._router = self._namespace("router")
         self._in_router("sysctl", "-qw", "net.ipv4.ip_forward=1")
         for link in (1, 2):
@@ -116,8 +123,9 @@ class Fleet:
             endpoint,
             enter=where[0].enter,
             node="master",
+            flags=proxy,
         )
-        self.workers = {host.name: Worker(host, folder, engine) for host in where[1:]}
+        self.workers = {host.name: Worker(host, folder, engine, proxy) for host in where[1:]}
 
     @property
     def url(self) -> str:
@@ -187,6 +195,10 @@ class Fleet:
         self._namespaces.append(full)
         sh("ip", "-n", full, "link", "set", "lo", "up")
         return full
+
+    def route(self, network: str, through: str) -> None:
+        """Let the router send a network to one of the hosts."""
+        self._in_router("ip", "route", "replace", network, "via", self.hosts[through].address)
 
     def _in_router(self, *argv: str) -> str:
         return sh("nsenter", f"--net=/run/netns/{self._router}", *argv)

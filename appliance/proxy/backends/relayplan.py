@@ -10,7 +10,7 @@ asks there is refused by the kernel at once.
 from collections.abc import Iterable, Iterator
 
 from appliance.proxy.relays.wire import Plan, front_name
-from appliance.proxy.table import Endpoint, ServicePort
+from appliance.proxy.table import Endpoint, ServicePort, ServiceTable
 
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - node ports are open on every address of the node
 RELAYED = ("tcp", "udp")
@@ -25,9 +25,15 @@ def fronts(ports: Iterable[ServicePort]) -> dict[str, Plan]:
     return found
 
 
-def outer_addresses(ports: Iterable[ServicePort]) -> set[str]:
-    """Addresses that packets come in for, and which perhaps no interface of ours has."""
-    return {a for port in ports for a in (*port.external_ips, *port.balancer_ips)}
+def outer_addresses(table: ServiceTable) -> set[str]:
+    """External addresses that may be made ours by a route.
+
+    A route takes a whole address, not a port of it. So never one of a node, nor one that a service
+    leads to (the API server's among them): this node would be cut off from it. A load balancer's
+    addresses are mostly nodes', and its own way leads to it.
+    """
+    outer = {a for port in table.ports for a in port.external_ips} - table.hosts
+    return outer and outer - {e.address for port in table.ports for e in port.endpoints}
 
 
 def _fronts(port: ServicePort) -> Iterator[tuple[str, Plan]]:

@@ -1,7 +1,7 @@
 """Services without nftables: a process of ours listens on each service's address and relays.
 
 The whole service range is made local by one route, so that a service costs a socket and no
-interface address; an external address that no interface has gets a route of its own. Clients are
+interface address; an external address that no host has gets a route of its own. Clients are
 seen by the node's address (the original proxy's shortcoming too); nftables is better wherever
 there is nftables.
 
@@ -68,7 +68,7 @@ class UserspaceBackend:
             BackendFault: the relay process can't be started, or a route is refused.
         """
         _complain(table)
-        wanted, outer = fronts(table.ports), outer_addresses(table.ports)
+        wanted, outer = fronts(table.ports), outer_addresses(table)
         try:
             client = await self._meet()
             await asyncio.to_thread(self._route, outer)
