@@ -1,5 +1,8 @@
 """A folder is removed on the API's explicit word, and on nothing less."""
 
+import asyncio
+import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from appliance.api.errors import NotFound
 from appliance.api.kinds.core.persistentvolume import PERSISTENT_VOLUME, PersistentVolume
 from appliance.api.kinds.core.pod.kind import Pod
 from appliance.api.volumebinding import PROVISIONED_BY
+from appliance.kit.subproc import run
 from appliance.node.volumes.localpath import FolderRemover
 from appliance.node.volumes.mounter import Volumes
 from tests.unit.control.cluster import Cluster, cluster
@@ -109,6 +113,41 @@ async def test_a_node_that_was_away_does_it_when_it_comes_back(node: Node) -> No
     await node.start()
     await settled(node, gone=True)
     assert not node.folder.exists()
+
+
+async def test_a_removal_that_was_cut_off_is_finished(node: Node) -> None:
+    """The folder went, and the agent died before it could say so."""
+    await node.make()
+    await node.drop("kubernetes.io/pv-protection")
+    await node.phase("Released")
+    await node.plane.delete(PERSISTENT_VOLUME, NAME)
+    shutil.rmtree(node.folder)
+    await node.start()
+    for _ in range(2000):
+        await node.plane.settle()
+        if not await node.plane.all(PERSISTENT_VOLUME, ""):
+            return
+    raise AssertionError("the volume is still there")
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+async def test_what_is_mounted_in_the_folder_is_not_emptied(node: Node, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "precious").write_text("1")
+    (node.folder / "mnt").mkdir()
+    bound = ["mount", "--bind", str(tmp_path / "other"), str(node.folder / "mnt")]
+    (await run(bound, timeout_s=10)).check()
+    await node.start()
+    await node.make()
+    await node.phase("Released")
+    await node.plane.delete(PERSISTENT_VOLUME, NAME)
+    for _ in range(200):  # unmounting is a program's work, in real time
+        await asyncio.sleep(0.01)
+        if not node.folder.exists():
+            break
+    await settled(node, gone=True)
+    assert (tmp_path / "other" / "precious").exists()
 
 
 async def test_a_volume_that_vanishes_leaves_its_data(node: Node) -> None:
