@@ -29,7 +29,7 @@ async def test_the_second_gets_what_the_first_has_made(store: MemoryStore, tmp_p
     first = await share(store, tmp_path / "a")
     second = await share(store, tmp_path / "b", first.token())
     assert second.authority_files() == first.authority_files()
-    assert len(first.authority_files()) == 8, "four pairs"
+    assert len(first.authority_files()) == 8, "three authorities with keys, and two keys"
     assert second.token() == first.token()
     assert (second.tls / "server-ca.key").stat().st_mode & 0o777 == 0o600
     again = await share(store, tmp_path / "b")
