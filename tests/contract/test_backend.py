@@ -460,6 +460,38 @@ async def test_a_load_balancer_lets_only_named_networks_in(lab: Lab, backend: Ba
     assert await asked(lab, LB, PORT, OUTER, 24) == {near, far}
 
 
+async def test_nftables_sends_sctp_on(lab: Lab, backend: Backend) -> None:
+    """By raw packets, so that the kernel needs no SCTP of its own."""
+    if not isinstance(backend, NftablesBackend):
+        pytest.skip("sockets of SCTP are not relayed")
+    only, client = lab.pod(), lab.pod()
+    await backend.apply(table(only, protocol="sctp"))
+    sctp = socket.IPPROTO_SCTP
+    with inside(lab.namespace_of(only)):
+        server = socket.socket(socket.AF_INET, socket.SOCK_RAW, sctp)
+    with inside(lab.namespace_of(client)):
+        asking = socket.socket(socket.AF_INET, socket.SOCK_RAW, sctp)
+    with server, asking:
+        server.settimeout(3)
+        asking.sendto(sctp_init(40000, PORT), (VIP, 0))
+        packet = server.recv(1000)
+    source, port = socket.inet_ntoa(packet[12:16]), struct.unpack_from(">HH", packet, 20)
+    assert source == client
+    assert port == (40000, 8080)
+
+
+def sctp_init(source: int, target: int) -> bytes:
+    """The first packet of an association (RFC 9260 3.3.2), with its checksum."""
+    chunk = struct.pack(">BBHIIHHI", 1, 0, 20, 7, 65536, 1, 1, 1)
+    head = struct.pack(">HHI", source, target, 0)
+    crc = 0xFFFFFFFF
+    for byte in head + bytes(4) + chunk:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return head + struct.pack("<I", crc ^ 0xFFFFFFFF) + chunk
+
+
 async def test_a_udp_client_comes_away_from_an_endpoint_that_is_gone(
     lab: Lab, backend: Backend
 ) -> None:

@@ -25,7 +25,7 @@ from tests.e2e.conftest import prepare
 from tests.lab.cluster import eventually
 from tests.lab.fleet import Fleet, into_pod
 from tests.lab.netns import can_make_namespaces
-from tests.lab.probes import SERVER, Question, answers
+from tests.lab.probes import SERVER, Question, Steady, answers
 
 pytestmark = pytest.mark.slow  # `make matrix`
 BALANCED, EXTERNAL = 8888, "198.19.9.9"
@@ -34,6 +34,7 @@ PORTS = [
     {"name": "t", "port": 80, "targetPort": 8080, "protocol": "TCP"},
     {"name": "u", "port": 80, "targetPort": 8080, "protocol": "UDP"},
 ]
+ECHO = {"name": "echo", "port": 81, "targetPort": 8081, "protocol": "TCP"}
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def objects() -> list[dict[str, Any]]:
     ]  # fmt: skip
     balanced = [{**port, "port": BALANCED} for port in PORTS]
     specs: dict[str, dict[str, Any]] = {
-        "inner": {"ports": PORTS, "externalIPs": [EXTERNAL]},
+        "inner": {"ports": [*PORTS, ECHO], "externalIPs": [EXTERNAL]},
         "node-port": {"type": "NodePort", "ports": PORTS},
         "balanced": {"type": "LoadBalancer", "ports": balanced},
         "headless": {"clusterIP": "None", "ports": PORTS},
@@ -236,6 +237,47 @@ def test_the_outside_reaches_what_is_meant_for_it(world: World) -> None:
         if not row.right("outside", answer)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_services_go_on_while_an_agent_is_killed_and_started_again(world: World) -> None:
+    """Existing and new connections; and what another firewall does to its own tables is its own."""
+    worker, master = world.fleet.workers["far"], world.fleet.master
+    address = world.services["inner"]["spec"]["clusterIP"]
+    steady = Steady(worker.host.enter, address, 80, 81)
+    pod = Steady(into_pod(world.pods["far"]), address, 80, 81)
+    assert worker.process is not None
+    worker.process.kill()
+    worker.process.wait()
+    for foreign in ("add", "flush", "delete"):
+        assert worker.host.run("nft", foreign, "table", "inet", "foreign").returncode == 0
+    assert not wrong_answers(world, "far"), "without its agent"
+    worker.join(world.fleet.url)
+    body = {"ports": PORTS, "selector": {"app": "who"}}
+    late = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "late"}, "spec": body}
+    master.apply(json.dumps(late))
+    new = master.get("service", "late")["spec"]["clusterIP"]
+    question = [Question("tcp", new, 80)]
+    eventually(lambda: answers(worker.host.enter, question)[0].startswith("on-"), within_s=40)
+    for traffic in (steady, pod):
+        asked, faults = traffic.end()
+        print(
+            f"{world.title}: {asked} requests over an agent's kill and restart, {len(faults)} lost"
+        )
+        assert faults == []
+        assert asked > 20
+    master.kubectl("delete", "service", "late")
+
+
+def wrong_answers(world: World, node: str) -> list[str]:
+    """What does not work from a node and its pod, but for names, which its agent answers."""
+    rows = [row for row in ways(world) if not row.question.how.startswith("dns")]
+    sources = {s: enter for s, enter in world.sources().items() if s.endswith(node)}
+    return [
+        f"{source} → {row.question.how} {row.name}: {answer!r}"
+        for source, given in ask_all(rows, sources).items()
+        for row, answer in zip(rows, given, strict=True)
+        if not row.right(source, answer)
+    ]
 
 
 def ask_all(rows: list[Way], sources: dict[str, tuple[str, ...]]) -> dict[str, list[str]]:

@@ -18,10 +18,15 @@ class Tcp(socketserver.BaseRequestHandler):
 class Udp(socketserver.BaseRequestHandler):
     def handle(self): self.request[1].sendto((name + " " + self.client_address[0]).encode(),
                                              self.client_address)
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while data := self.request.recv(100): self.request.sendall(data)
 class Many(socketserver.ThreadingTCPServer): allow_reuse_address = True; request_queue_size = 100
 here = os.environ.get("BIND", "")
 udp = socketserver.ThreadingUDPServer((here, 8080), Udp)
 threading.Thread(target=udp.serve_forever, daemon=True).start()
+echo = Many((here, 8081), Echo)
+threading.Thread(target=echo.serve_forever, daemon=True).start()
 tcp = Many((here, 8080), Tcp); print("up", flush=True); tcp.serve_forever()
 """
 
@@ -69,6 +74,47 @@ def ask(q):
 with ThreadPoolExecutor(8) as pool:
     print(json.dumps(list(pool.map(ask, json.load(sys.stdin)))))
 """
+
+_STEADY = """
+import json, socket, sys, threading, time
+address, port, echo = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+stop = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+old = socket.create_connection((address, echo), 3)
+asked, faults = 0, []
+print("up", flush=True)
+while not stop.is_set():
+    asked += 1
+    for what in ("old", "new"):
+        try:
+            if what == "old":
+                old.sendall(b"x")
+                if old.recv(1) != b"x": raise OSError("closed")
+            else:
+                with socket.create_connection((address, port), 3) as talk:
+                    if not talk.recv(100): raise OSError("empty")
+        except OSError as error:
+            faults.append(f"{what} connection, request {asked}: {error}")
+    stop.wait(0.01)
+print(json.dumps([asked, faults]))
+"""
+
+
+class Steady:
+    """Traffic that goes on: one connection that stays, and new ones all the time."""
+
+    def __init__(self, enter: Sequence[str], address: str, port: int, echo: int) -> None:
+        argv = [*enter, sys.executable, "-I", "-c", _STEADY, address, str(port), str(echo)]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "up\n"
+
+    def end(self) -> tuple[int, list[str]]:
+        """How often was asked, and what went wrong."""
+        out, _ = self._process.communicate("", timeout=30)
+        asked, faults = json.loads(out)
+        return asked, faults
 
 
 @dataclass(frozen=True, slots=True)
