@@ -35,7 +35,7 @@ HistoryRow = tuple[int, int, Event]
 class HistoryRows(Protocol):
     """A store whose history can be walked."""
 
-    def history_rows(self, after: tuple[int, int], limit: int) -> Sequence[HistoryRow]:
+    async def history_rows(self, after: tuple[int, int], limit: int) -> Sequence[HistoryRow]:
         """Up to `limit` committed changes behind the place (revision, sub), oldest first."""
         ...
 
@@ -79,7 +79,7 @@ async def _kept(rows: HistoryRows, clock: Clock, last: int) -> frozenset[tuple[i
     newest: dict[bytes, tuple[int, int]] = {}
     deleted_last: set[bytes] = set()
     after = (0, -1)
-    while page := rows.history_rows(after, _PAGE):
+    while page := await rows.history_rows(after, _PAGE):
         for revision, sub, event in page:
             after = (revision, sub)
             if revision > last:
@@ -99,7 +99,7 @@ async def _hash(
 ) -> int:
     crc = crc32c(b"key")
     after = (0, -1)
-    while page := rows.history_rows(after, _PAGE):
+    while page := await rows.history_rows(after, _PAGE):
         for revision, sub, event in page:
             after = (revision, sub)
             if revision > span.last:

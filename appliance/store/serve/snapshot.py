@@ -76,7 +76,7 @@ async def _write(store: Store, rows: HistoryRows, clock: Clock, file: BinaryIO) 
 async def _write_history(bolt: BoltFile, rows: HistoryRows, clock: Clock, last: int) -> None:
     bucket = bolt.bucket(b"key")
     after = (0, -1)
-    while page := rows.history_rows(after, _PAGE_ROWS):
+    while page := await rows.history_rows(after, _PAGE_ROWS):
         for revision, sub, event in page:
             after = (revision, sub)
             if revision > last:

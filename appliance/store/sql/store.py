@@ -18,7 +18,6 @@ from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import (
     Delete,
-    Event,
     Lease,
     Range,
     RangeResult,
@@ -46,7 +45,7 @@ from appliance.store.sql.retained import Retained
 from appliance.store.sql.rows import Row, Statement, rows_of
 from appliance.store.sql.snapshots import Snapshots
 from appliance.store.sql.tail import Tail
-from appliance.store.sql.working import Written
+from appliance.store.sql.working import Past, Written
 from appliance.store.sql.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -267,7 +266,7 @@ class SqlStore:
         """Whether what adds data is refused because the disk is full."""
         return self._space.is_full(self._clock)
 
-    def history_rows(self, after: tuple[int, int], limit: int) -> list[tuple[int, int, Event]]:
+    async def history_rows(self, after: tuple[int, int], limit: int) -> list[Past]:
         """Up to `limit` changes on disk behind a place (revision, sub), oldest first."""
         self._check_open()
         return self._keyspace.reader.rows(after, limit)

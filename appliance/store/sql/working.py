@@ -19,6 +19,8 @@ from appliance.store.mvcc.txn import as_watched
 
 At = tuple[int, Event]
 """A change and its position."""
+Past = tuple[int, int, Event]
+"""A change with its revision and its place there."""
 
 
 class Written(Struct, frozen=True, gc=False):

@@ -8,7 +8,7 @@ for by the look after each connect, by every write, and by every linearizable re
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,12 @@ import structlog
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
 from appliance.store.base import Event, EventKind, KeyValue
-from appliance.store.errors import StoreError, Unusable
+from appliance.store.errors import Compacted, StoreError, Unavailable, Unusable
 from appliance.store.mvcc.keyindex import revision_of
 from appliance.store.mvcc.leasing import LeaseEntry
 from appliance.store.sql import tables
 from appliance.store.sql.postgres import statements
+from appliance.store.sql.postgres.coldvalues import Cold
 from appliance.store.sql.postgres.database import Connection, Link, refusal
 from appliance.store.sql.postgres.replica import Replica
 from appliance.store.sql.working import At
@@ -49,6 +50,10 @@ class Follower:
         self.turn = asyncio.Lock()
         """Held by whoever changes the replica: the follower, or a group until it is committed."""
         self.lease_epoch = -1  # so that the first look reads the leases
+        self.load: Callable[[Cold], Awaitable[None]] = _nothing
+        """Fetches values, on a connection of its own: ours is in the middle of a stream."""
+        self.cut: Callable[[StoreError], None] = lambda _error: None
+        """Ends watches that would miss something."""
         self.publish: Callable[[int, Sequence[Event]], None] = lambda _revision, _events: None
         self.moved: Callable[[], None] = lambda: None
         """Something may have become due or compactable."""
@@ -82,10 +87,16 @@ class Follower:
         if head.lease_epoch != self.lease_epoch:
             leases = await self._leases(connection)
             self._new_leases(leases)
+        missed = not replica.is_empty and head.compact_revision > replica.committed
+        if missed:
+            # We were away for so long that some of what happened is not in the table any more.
+            self.cut(Compacted(head.compact_revision))
+        if replica.is_empty:
+            replica.compact_revision = head.compact_revision  # so that values can go as they come
         if head.revision > replica.committed:
             # Behind a revision's last possible row.
             after = ((replica.committed + 1) << tables.SUB_SHIFT) - 1
-            await self._take_rows(connection, after)
+            await self._take_rows(connection, after, missed=missed)
         replica.advance(head.revision)
         replica.compact_revision = max(replica.compact_revision, head.compact_revision)
         if leases is not None:
@@ -149,21 +160,27 @@ class Follower:
                 await self._clock.sleep(_PAUSE.delay(failures))
                 self._look.set()
 
-    async def _take_rows(self, connection: Connection, after: int) -> None:
+    async def _take_rows(self, connection: Connection, after: int, *, missed: bool) -> None:
         """Take in pages of whole revisions, so that memory holds one page twice and no more."""
         page: list[At] = []
         async with connection.cursor(binary=True) as cursor:
             async for row in cursor.stream(statements.SELECT_ROWS, (after,)):
                 change = _change(row)
                 if len(page) >= _PAGE and revision_of(page[-1][0]) != revision_of(change[0]):
-                    self._take(page)
+                    await self._take(page, missed=missed)
                     page = []
                 page.append(change)
-        self._take(page)
+        await self._take(page, missed=missed)
 
-    def _take(self, page: list[At]) -> None:
+    async def _take(self, page: list[At], *, missed: bool) -> None:
+        if before := self._replica.cold_before(page):
+            cold = Cold(before)
+            await self.load(cold)
+            if self._replica.still_cold(cold) and not missed:
+                raise Unavailable("PostgreSQL: it was compacted while we looked")  # look again
         for written in self._replica.take(page):
             self.publish(written.revision, written.events())
+        self._replica.trim()
 
     async def _leases(self, connection: Connection) -> list[tuple[int, int, float]]:
         cursor = await connection.execute(statements.SELECT_LEASES)
@@ -184,6 +201,10 @@ class Follower:
         for lease_id in self._replica.leases.ids():
             if lease_id not in living:
                 self._replica.leases.drop(lease_id)
+
+
+async def _nothing(cold: Cold) -> None:
+    del cold
 
 
 def _change(row: tuple[Any, ...]) -> At:

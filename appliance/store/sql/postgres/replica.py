@@ -1,11 +1,11 @@
-"""All that is not compacted, in memory: what this master reads from and decides with.
+"""All that is not compacted: what this master reads from and decides with, in memory.
 
 The table is the truth, and this is its copy up to `committed`. Rows of other masters come in by
 `take`, in the order of the table; our own are written above the committed revision (`write`,
 `end_txn`), then made ordinary (`commit`) or taken back (`undo`) when the database has answered.
 
-Bounded by compaction: values of the last `keep_history_s` and the current ones. Lives on the
-event loop; no call here awaits.
+Bounded by compaction: values of the last `keep_history_s`, and of older ones as many as fit
+(`coldvalues`); keys and their index are all here. Lives on the event loop; no call here awaits.
 """
 
 from bisect import bisect_left
@@ -20,21 +20,89 @@ from appliance.store.errors import TooManyOps
 from appliance.store.mvcc.keyindex import MAX_SUBS, position, revision_of
 from appliance.store.mvcc.leasing import LeaseBook
 from appliance.store.mvcc.ranges import check_revision, covers
+from appliance.store.sql.postgres.coldvalues import Cold, Settled
 from appliance.store.sql.working import At, Working, Written
+
+_EVER = 1 << 40
+"""A revision beyond all."""
 
 
 class Replica(Working):
     """State for transactions."""
 
-    def __init__(self, leases: LeaseBook) -> None:
+    def __init__(self, leases: LeaseBook, value_bytes: int) -> None:
         super().__init__(leases)
         self.committed = 1
         self._changes: dict[int, Event] = {}
         self._log: list[int] = []
+        self._settled = Settled(value_bytes)
+        self._settled_to = -1
+        """Up to this revision, what is current has settled."""
 
     @override
     def value(self, at: int) -> KeyValue:
+        if self._settled:
+            self._settled.used((at,))
         return self._changes[at].kv
+
+    @override
+    def keys(self, key: bytes, end: bytes) -> Sequence[bytes]:
+        if self._settled.cold and end:
+            # All at once: whoever asks for the keys of a range looks at each of them next.
+            self._settled.used(self.index.select(key, end, self.revision + 1))
+        return super().keys(key, end)
+
+    @override
+    def _fetch(self, positions: Iterable[int]) -> list[KeyValue]:
+        if self._settled:
+            positions = tuple(positions)
+            self._settled.used(positions)
+        return [self._changes[at].kv for at in positions]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been taken in yet."""
+        return not self._log
+
+    # Values that are in the table alone
+
+    def load(self, values: Iterable[tuple[int, bytes]]) -> None:
+        """Take values that were fetched, by the ids of their rows."""
+        for row_id, value in values:
+            at = row_id << 1
+            if at in self._settled.cold:
+                self._set_value(at, value)
+                self._settled.add(at, len(value))
+
+    def still_cold(self, cold: Cold) -> bool:
+        """Whether something could not be fetched."""
+        return not self._settled.cold.isdisjoint(cold.positions)
+
+    def trim(self) -> None:
+        """Let go of values beyond the bound; after somebody has had what was fetched."""
+        for at in self._settled.beyond():
+            self._set_value(at, b"")
+
+    def cold_before(self, changes: Iterable[At]) -> set[int]:
+        """Cold values that these changes will take the place of."""
+        if not self._settled.cold:
+            return set()
+        found = (self._newest(change.kv.key) for _, change in changes)
+        return self._settled.cold.intersection(at for at in found if at)
+
+    def _set_value(self, at: int, value: bytes) -> None:
+        change = self._changes[at]
+        self._changes[at] = replace(change, kv=replace(change.kv, value=value))
+
+    def _settle(self, at: int) -> None:
+        """If it is the newest of its key."""
+        kv = self._changes[at].kv
+        if not at & 1 and at not in self._settled.cold and self._newest(kv.key) == at:
+            self._settled.add(at, len(kv.value))
+
+    def _newest(self, key: bytes) -> int | None:
+        """Where a key is now, writes in progress included."""
+        return self.index.at(key, _EVER)
 
     # Our own changes
 
@@ -69,6 +137,8 @@ class Replica(Working):
             known = replace(change, prev_kv=self._changes[before].kv) if before else change
             self._add(at, known)
             self._writing.append((at, known))
+            if revision < self.compact_revision:
+                self._settle(at)  # at the start
         if self._writing:
             yield self._taken()
 
@@ -92,12 +162,20 @@ class Replica(Working):
         for key in keys:
             for at in self.index.compact(key, self.compact_revision):
                 del self._changes[at]
+                self._settled.drop(at)
                 rows.append(at >> 1)
         return rows
 
     def tidy(self) -> None:
         """Let go of positions whose changes are gone; after a sweep."""
         self._log = [at for at in self._log if at in self._changes]
+        # What lies at the mark itself can still be replayed.
+        first, self._settled_to = self._settled_to + 1, self.compact_revision - 1
+        start = bisect_left(self._log, position(max(0, first)))
+        stop = bisect_left(self._log, position(self._settled_to + 1))
+        for at in self._log[start:stop]:
+            self._settle(at)
+        self.trim()
 
     # History
 
@@ -115,7 +193,9 @@ class Replica(Working):
         start = bisect_left(self._log, after + 2)  # a delete's position is odd
         end = position(self.committed + 1)
         there = (at for at in islice(self._log, start, None) if at in self._changes and at < end)
-        return [(at, self._changes[at]) for at in islice(there, limit)]
+        found = tuple(islice(there, limit))
+        self._settled.used(found)
+        return [(at, self._changes[at]) for at in found]
 
     def _taken(self) -> Written:
         at, _ = self._writing[0]
@@ -124,6 +204,8 @@ class Replica(Working):
         return written
 
     def _add(self, at: int, change: Event) -> None:
+        if self._settled and (before := self._newest(change.kv.key)):
+            self._settled.drop(before)  # watches may show it from now on, as what was before
         self.index.add(change.kv.key, at)
         self._changes[at] = replace(change, prev_kv=None) if change.prev_kv else change
         self._log.append(at)
@@ -136,6 +218,9 @@ class Replica(Working):
             del self._changes[at]
             self._log.pop()
             self.leases.unfollow(change)
+            before = self._newest(change.kv.key)
+            if before and revision_of(before) <= self._settled_to:
+                self._settle(before)
 
 
 class Committed:

@@ -46,6 +46,7 @@ SELECT_FACT = "SELECT value FROM fact WHERE name = %s"
 SELECT_ROWS = """SELECT id, key, value, create_revision, version, lease, deleted
     FROM history WHERE id > %s
     AND NOT EXISTS (SELECT 1 FROM superseded WHERE superseded.id = history.id) ORDER BY id"""
+SELECT_VALUES = "SELECT id, value FROM history WHERE id = ANY(%b::bigint[])"
 INSERT_ROWS = """INSERT INTO history
     (id, key, create_revision, version, lease, deleted, wall_ms, author, value)
     SELECT * FROM unnest(%b::bigint[], %b::bytea[], %b::bigint[], %b::bigint[], %b::bigint[],

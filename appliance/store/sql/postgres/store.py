@@ -19,7 +19,6 @@ from appliance.kit.clock import Clock
 from appliance.kit.tasks import Tasks
 from appliance.store.base import (
     Delete,
-    Event,
     Lease,
     Range,
     RangeResult,
@@ -50,11 +49,13 @@ from appliance.store.sharedread import SharedRead
 from appliance.store.sql import tables
 from appliance.store.sql.postgres import statements
 from appliance.store.sql.postgres.database import Connection, Link, prepare, refusal
+from appliance.store.sql.postgres.fetching import Fetching
 from appliance.store.sql.postgres.follower import Follower, Head
 from appliance.store.sql.postgres.replica import Committed, Replica
 from appliance.store.sql.postgres.retained import Retained
 from appliance.store.sql.postgres.sweeper import Sweeper
 from appliance.store.sql.postgres.writer import Group, Writer
+from appliance.store.sql.working import Past
 
 Answer = TypeVar("Answer")
 
@@ -90,12 +91,16 @@ class PostgresStore:
         self._readers = Link(conninfo, "reads")
         self._writing = Link(conninfo, "writes")
         self._listening = Link(conninfo, "notifications")
+        self._values = Link(conninfo, "values")
         self._leases = LeaseBook(options.min_lease_ttl_s)
-        self._replica = Replica(self._leases)
+        self._replica = Replica(self._leases, options.value_cache_bytes)
         self._committed = Committed(self._replica)
         self._hub = Hub(self._committed, options)
         self._follower = Follower(self._replica, clock)
         self._follower.publish = self._hub.publish
+        self._fetching = Fetching(self._replica, self._values, lambda: self._ask(self._look))
+        self._follower.load = self._fetching.load
+        self._follower.cut = self._hub.cut
         self._writer = Writer(
             self._writing,
             self._follower,
@@ -143,7 +148,7 @@ class PostgresStore:
         if not request.key:
             raise EmptyKey
         await self.head()
-        return self._committed.range(request)
+        return await self._fetching.answer(lambda: self._committed.range(request))
 
     async def head(self) -> int:
         """The newest revision of the database; watchers here are as far."""
@@ -247,10 +252,11 @@ class PostgresStore:
             keys=self._replica.index.living,
         )
 
-    def history_rows(self, after: tuple[int, int], limit: int) -> list[tuple[int, int, Event]]:
+    async def history_rows(self, after: tuple[int, int], limit: int) -> list[Past]:
         """Up to `limit` changes behind a place (revision, sub), oldest first."""
         self._check_open()
-        found = self._replica.behind(position(*after), limit)
+        place = position(*after)
+        found = await self._fetching.answer(lambda: self._replica.behind(place, limit))
         return [(c.kv.mod_revision, (at >> 1) & (MAX_SUBS - 1), c) for at, c in found]
 
     @property
@@ -274,7 +280,7 @@ class PostgresStore:
             pass  # the server does not answer; what waits has been or will be refused
         await self._tasks.close()
         self._hub.close()
-        for link in (self._readers, self._writing, self._listening):
+        for link in (self._readers, self._writing, self._listening, self._values):
             await link.drop()
 
     def _apply(self, group: Group, request: Txn, author: str) -> TxnResult:

@@ -26,8 +26,9 @@ import structlog
 from appliance.kit.backoff import Backoff
 from appliance.kit.clock import Clock
 from appliance.store.durations import Durations
-from appliance.store.errors import StoreError, Unusable
+from appliance.store.errors import StoreError, Unavailable, Unusable
 from appliance.store.sql.postgres import statements
+from appliance.store.sql.postgres.coldvalues import Cold
 from appliance.store.sql.postgres.database import (
     Connection,
     Link,
@@ -42,6 +43,7 @@ from appliance.store.sql.working import Written
 log = structlog.get_logger(__name__)
 
 _MAX_GROUP = 512
+_MISSING = "PostgreSQL: a value is not where it should be; was the database restored?"
 _PAUSE = Backoff(base_s=0.05, maximum_s=1.0)
 
 
@@ -186,7 +188,7 @@ class Writer:
         head, remaining_s = await self._begin(connection, entries)
         await self._follower.catch_up(connection, head)
         group = Group(self._replica, remaining_s)
-        answers = [_decided(entry, group) for entry in entries]
+        answers = [await self._decided(connection, entry, group) for entry in entries]
         if group.is_empty:
             await connection.execute("COMMIT")
         else:
@@ -203,6 +205,25 @@ class Writer:
                 entry.refuse(answer.why)
             elif not entry.answer.done():
                 entry.answer.set_result(answer)
+
+    async def _decided(self, connection: Connection, entry: Entry, group: Group) -> Any:
+        """The answer, or the refusal of this one request."""
+        wanted: set[int] = set()
+        while True:
+            try:
+                return entry.decide(group)
+            except Cold as more:
+                wanted |= more.positions  # all of them each time: others may have let some go
+                cold = Cold(wanted)
+                found = await connection.execute(statements.SELECT_VALUES, (cold.rows,))
+                self._replica.load(await found.fetchall())
+                if self._replica.still_cold(cold):
+                    return _Refused(Unavailable(_MISSING))
+            except StoreError as error:
+                return _Refused(error)
+            except Exception as fault:
+                log.exception("a request failed; the store goes on")
+                return _Refused(fault)
 
     async def _begin(
         self, connection: Connection, entries: list[Entry]
@@ -237,6 +258,7 @@ class Writer:
         for act in group.committed:
             _tell(act)
         self._follower.wake()
+        self._replica.trim()
 
     async def _not_known(self, entries: list[Entry], group: Group, error: psycopg.Error) -> None:
         """COMMIT may or may not have happened."""
@@ -255,14 +277,3 @@ def _tell(act: Callable[[], None]) -> None:
         act()
     except Exception:
         log.exception("a callback of a commit failed; the store goes on")
-
-
-def _decided(entry: Entry, group: Group) -> Any:
-    """The answer, or the refusal of this one request."""
-    try:
-        return entry.decide(group)
-    except StoreError as error:
-        return _Refused(error)
-    except Exception as fault:
-        log.exception("a request failed; the store goes on")
-        return _Refused(fault)

@@ -95,9 +95,9 @@ async def test_reads_of_the_past_join_the_database_and_the_log(store: SqlStore) 
     assert [kv.value for kv in values if kv] == [b"1", b"2", b"3"]
     assert (await store.range(Range(key=b"b", revision=4))).count == 1
     assert [n for n, _ in await told(store)] == [2, 3, 4, 5, 6, 7]
-    places = [(revision, sub) for revision, sub, _ in store.history_rows((3, 0), 3)]
+    places = [(revision, sub) for revision, sub, _ in await store.history_rows((3, 0), 3)]
     assert places == [(4, 0), (5, 0), (6, 0)]
-    assert len(store.history_rows((3, 0), 100)) == 4
+    assert len(await store.history_rows((3, 0), 100)) == 4
 
 
 async def test_values_are_found_whoever_has_them(path: Path) -> None:

@@ -47,7 +47,7 @@ async def test_clients_cannot_read_what_people_still_can(path: Path) -> None:
     assert rows(store) == [(2, b"1"), (3, b"2"), (4, b"3")]
     with pytest.raises(Compacted):
         await ops.get(store, b"k", revision=3)
-    assert [event.kv.value for _, _, event in store.history_rows((0, -1), 10)] == [b"3"]
+    assert [event.kv.value for _, _, event in await store.history_rows((0, -1), 10)] == [b"3"]
     await store.close()
     again = await SqlStore.open(path, KEEPING, clock)
     found = await again.range(Range(key=FROM_KEY, end=FROM_KEY))
