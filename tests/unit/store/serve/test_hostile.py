@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import structlog
+from websockets.frames import Frame, Opcode
 
 from appliance.kit.clock import FakeClock
 from appliance.kit.tasks import Tasks
@@ -243,6 +244,52 @@ async def test_spoiled_pages_are_answered_or_closed(store: MemoryStore, clock: F
                     await asyncio.sleep(0)
                 page.connection_lost(None)
                 assert not bugs(logged), f"FUZZ_SEED={SEED}: {bytes(data)!r} {bugs(logged)}"
+    await server.stop()
+
+
+_UPGRADE = (
+    b"GET /v3/watch HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+_CREATE = b'{"create_request": {"key": "YQ=="}}'
+
+
+def _frame(payload: bytes, opcode: Opcode = Opcode.TEXT, *, mask: bool = True) -> bytes:
+    return Frame(opcode, payload).serialize(mask=mask)
+
+
+async def test_spoiled_websockets_are_closed(store: MemoryStore, clock: FakeClock) -> None:
+    rng = _rng()
+    server = EtcdServer(store, Identity(cluster_id=1, member_id=2), clock)
+    frames = [
+        _frame(_CREATE),
+        _frame(b"not json"),
+        _frame(b"x" * 70_000, Opcode.BINARY),
+        _frame(_CREATE, mask=False),
+        _frame(b"", Opcode.PING),
+        _frame(b"", Opcode.CONT),
+        _frame(b"\x03\xe8", Opcode.CLOSE),
+    ]
+    until = time.monotonic() + FUZZ_S
+    with structlog.testing.capture_logs() as logged:
+        async with Tasks("test", clock) as tasks:
+            while time.monotonic() < until:
+                socket = _Socket(Answers())
+                taken: list[bytes] = []
+                socket.write = taken.append  # type: ignore[assignment, method-assign]
+                page = HttpConnection(server._page, tasks, lambda _: None, sockets=server._talk)
+                page.connection_made(socket)
+                said = bytearray(b"".join(rng.choices(frames, k=rng.randrange(1, 4))))
+                for _ in range(rng.choice([0, 1, 3, 10])):
+                    said[rng.randrange(len(said))] = rng.randrange(256)
+                page.data_received(_UPGRADE + bytes(said[:5]))
+                for at in range(5, len(said), 1 << 14):
+                    page.data_received(bytes(said[at : at + (1 << 14)]))
+                for _ in range(30):
+                    await asyncio.sleep(0)
+                assert taken[0].startswith(b"HTTP/1.1 101 ")
+                page.connection_lost(None)
+                assert not bugs(logged), f"FUZZ_SEED={SEED}: {bytes(said)!r} {bugs(logged)}"
     await server.stop()
 
 
