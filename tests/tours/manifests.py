@@ -1,4 +1,9 @@
-"""A hundred mixed manifests; nothing of them runs."""
+"""A hundred mixed manifests; nothing of them runs.
+
+Left out is what kubectl calls `configured` at each apply, upstream's server or ours: stringData of
+Secrets, limits of containers (their defaults stand in the same list), and CronJobs for a kubectl
+that does not know their version.
+"""
 
 import json
 from typing import Any
@@ -33,7 +38,7 @@ def _of(version: str, kind: str, name: str, **more: Any) -> Json:
     return {**_core(kind, name, **more), "apiVersion": version}
 
 
-def hundred() -> str:
+def hundred(*, knows_cron_jobs: bool) -> str:
     """As one list."""
     rbac, net = "rbac.authorization.k8s.io/v1", "networking.k8s.io/v1"
     subject = {"kind": "User", "name": "u", "apiGroup": "rbac.authorization.k8s.io"}
@@ -50,9 +55,7 @@ def hundred() -> str:
         name = f"h-{n}"
         found += [
             _core("ConfigMap", name, data={"a": "1", "b": "two\nlines\n"}),
-            _core("Secret", name, stringData={"k": "v"}, type="Opaque")
-            if n % 2
-            else _core("Secret", name, data={"k": "dg=="}),
+            _core("Secret", name, data={"k": "dg=="}),
             _core("ServiceAccount", name),
             _core("Service", name, spec={"selector": {"app": "x"}, "ports": [{"port": 80}]}),
             _workload("Deployment", name, replicas=0),
@@ -69,7 +72,8 @@ def hundred() -> str:
     found += [_workload("DaemonSet", f"h-{n}", template=away) for n in range(2)]
     found += [_of("batch/v1", "Job", f"h-{n}", spec=_job()) for n in range(2)]
     schedule = {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": {"spec": _job()}}
-    found.append(_of("batch/v1", "CronJob", "h-0", spec=schedule))
+    cron = _of("batch/v1", "CronJob", "h-0", spec=schedule)
+    found.append(cron if knows_cron_jobs else _core("ConfigMap", "h-10", data={"a": "1"}))
     found.append(_of(net, "Ingress", "h-0", spec={"rules": [rule]}))
     found.append(_core("PodTemplate", "h-0", template=_template()))
     found.append(
@@ -81,7 +85,7 @@ def hundred() -> str:
         )
     )
     found.append(
-        _core("LimitRange", "h-0", spec={"limits": [{"type": "Container", "max": {"cpu": "2"}}]})
+        _core("LimitRange", "h-0", spec={"limits": [{"type": "Pod", "max": {"cpu": "2"}}]})
     )
     found.append(
         _core(

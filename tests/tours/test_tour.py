@@ -41,7 +41,7 @@ def columns(text: str) -> list[str]:
 
 
 def test_looking_around(guide: Guide) -> None:
-    told = guide("version") if guide.minor > 27 else guide("version", "--short=false")
+    told = guide.run("version").stdout  # newer ones warn that the server is much newer or older
     assert re.search(r"v1\.36\.", told), "the server's version"
     assert "Kubernetes control plane" in guide("cluster-info")
     listed = guide("api-resources")
@@ -123,7 +123,9 @@ def test_running_things(guide: Guide) -> None:
     for words in (["deployment/web"], ["pod", pod], ["node"], ["namespace", guide.namespace]):
         assert re.search(r"^Name:\s+", guide("describe", *words))
     assert guide("logs", pod) == "hello\n"
-    assert guide("logs", "deployment/web", "--tail=1").endswith("hello\n")
+    one = guide.run("logs", "deployment/web", "--tail=1")
+    assert (one.returncode, one.stdout) == (0, "hello\n")
+    assert re.fullmatch(r"Found 2 pods, using pod/web-\S+\n", one.stderr)
     assert guide("exec", pod, "--", "echo", "hi") == "hi\n"
     assert guide("exec", pod, "-i", "--", "cat", stdin="typed") == "typed"
     failed = guide.run("exec", pod, "--", "sh", "-c", "exit 3")
@@ -163,7 +165,8 @@ def test_changing_things(guide: Guide) -> None:
         "REVISION",
         "CHANGE-CAUSE",
     ]
-    assert guide("rollout", "undo", "deployment/web") == f"{changed} rolled back\n"
+    undone = guide.run("rollout", "undo", "deployment/web")  # 1.37 warns of its last-applied
+    assert (undone.returncode, undone.stdout) == (0, f"{changed} rolled back\n")
     assert guide("rollout", "pause", "deployment/web") == f"{changed} paused\n"
     assert guide("rollout", "resume", "deployment/web") == f"{changed} resumed\n"
     assert guide("rollout", "restart", "deployment/web") == f"{changed} restarted\n"
@@ -195,7 +198,8 @@ def test_pods_by_hand(guide: Guide) -> None:
     cp = guide.home / "file"
     cp.write_text("copied")
     # without tar in the image it cannot work, and kubectl says so as ever
-    assert "tar" in guide.run("cp", str(cp), "lone:/tmp/file").stderr
+    copied = guide.run("cp", str(cp), "lone:/tmp/file")
+    assert (copied.returncode != 0, "tar" in copied.stdout + copied.stderr) == (True, True)
     forwarding = subprocess.Popen(
         [guide.program, "-n", guide.namespace, "port-forward", "deployment/web", ":8080"],
         env={"HOME": str(guide.home), "KUBECONFIG": str(guide.cluster.kubeconfig), "PATH": "/bin"},
@@ -242,7 +246,7 @@ def test_who_may_what(guide: Guide) -> None:
 
 
 def test_a_hundred_manifests_twice(guide: Guide) -> None:
-    text = hundred()
+    text = hundred(knows_cron_jobs=guide.minor > 20)
     first = guide("apply", "-f", "-", stdin=text).splitlines()
     assert len(first) == 100
     assert {line.rsplit(" ", 1)[1] for line in first} == {"created"}
