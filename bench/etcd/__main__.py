@@ -147,7 +147,11 @@ class Run:
     def _prepare(self, prepare: Callable[[Server], None], row: Row) -> None:
         if self._wanted(row):
             for server in self.servers:
-                prepare(server)
+                try:
+                    prepare(server)
+                except RuntimeError as error:
+                    said = (server.folder / "log").read_text()[-2000:]
+                    raise RuntimeError(f"{server.name}: {error}\n{said}") from error
 
     def _take(self, row: Row) -> None:
         if self._wanted(row):

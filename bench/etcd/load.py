@@ -18,7 +18,7 @@ from bench.etcd.wire import Template
 
 _READ = 1 << 18
 _GIVE_BACK = 1 << 24  # the connection's window is filled up again after so many bytes
-_LONG_S = 20.0
+_LONG_S = 60.0
 
 Next = Callable[[int], tuple[Template, bytes, bytes]]
 """The call of a number: template, key, value."""
@@ -184,7 +184,7 @@ class ClosedLoop:
         while any(self._sent.values()):
             ready = poll.poll(_LONG_S)
             if not ready:
-                raise RuntimeError("no answer came for a long time")
+                raise RuntimeError(f"no answer came for a long time from {self._peers()}")
             for fd, _ in ready:
                 connection = self._connections[fd]
                 done = self._answered(fd, connection.read())
@@ -197,6 +197,9 @@ class ClosedLoop:
         if refused:
             raise RuntimeError(f"{refused} calls were refused")
         return Took((ended_at or time.perf_counter()) - started, self.latencies)
+
+    def _peers(self) -> set[str]:
+        return {str(c.socket.getpeername()) for c in self._connections.values()}
 
     def _ask(self, fd: int, connection: Connection, many: int) -> int:
         now, sent, out = time.perf_counter(), self._sent[fd], []

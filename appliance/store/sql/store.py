@@ -85,6 +85,7 @@ class SqlStore:
         clock: Clock,
     ) -> None:
         self._database = database
+        self.path = database.path
         self._options = options
         self._clock = clock
         self._keyspace: Keyspace = recovered.keyspace
@@ -92,7 +93,6 @@ class SqlStore:
         self._committed = Committed(self._keyspace)
         self._hub = Hub(self._committed, options)
         self._tasks = Tasks("store", clock)
-        self._tail = tail
         self._commits = Commits(database.writer, options, clock)
         self._writer = Writer(self._commits, tail, database.path, options=options, clock=clock)
         self._space = database.space
@@ -284,7 +284,6 @@ class SqlStore:
         self._writer.close()
         self._checkpointer.close()
         self._snapshots.close()
-        self._tail.close()
         self._database.close()
 
     async def settle(self) -> None:

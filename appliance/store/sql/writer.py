@@ -129,11 +129,12 @@ class Writer:
         await self._idle.wait()
 
     def close(self) -> None:
-        """Free the threads; the queue must be empty."""
+        """Free the threads and the log; the queue must be empty."""
         if self._timer is not None:
             self._timer.cancel()
         self._thread.shutdown()
         self._log_thread.shutdown()
+        self._tail.close()
 
     # Groups
 
