@@ -7,7 +7,7 @@ OPERATIONS ?= 100000
 SEED ?= 1
 export RUNTIME DATA_DIR
 
-.PHONY: help setup install dist up down test lint fmt e2e bench bench-store bench-net matrix bench-scheduler idle roll-outs chaos bench-node conformance-store compare-store prove-store golden nix-check image test-image conformance-api tours
+.PHONY: help setup install dist up down test lint fmt e2e bench bench-store bench-net matrix bench-scheduler idle roll-outs chaos bench-node conformance-store compare-store prove-store golden nix-check image test-image conformance-api tours charts
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -63,6 +63,8 @@ conformance-store: setup  ## outside suites for etcd clients on our store (SUITE
 	@$(PY) -m tests.conform.suites $(SUITES)
 conformance-api: setup  ## outside suites for API clients on a cluster (SUITES=<folder with the clones>)
 	@$(PY) -m tests.conform.api_suites $(SUITES)
+charts: setup  ## a chart of three tiers by helm, from install to uninstall (HELMS=<folder with helm-3.17, …>)
+	@HELMS=$(HELMS) $(VENV)/bin/pytest --timeout 0 tests/charts
 tours: setup  ## a tour of kubectl's subcommands on a real cluster (KUBECTLS=<folder with kubectl-1.28, …>)
 	@KUBECTLS=$(KUBECTLS) $(VENV)/bin/pytest --timeout 0 tests/tours
 golden: setup  ## replay a real kube-apiserver's recordings and print each difference (ONLY='pods-*')
