@@ -75,7 +75,7 @@ def test_after_chaos_all_is_as_wanted(world: World) -> None:
         time.sleep(0.5)
     took = time.monotonic() - began
     print(f"as wanted {took:.1f} s after the last harm was mended")
-    assert wrong == []
+    assert wrong == [], "\n".join([*wrong, master.tail(60)])
     assert took < CALM_S
     began = time.monotonic()
     eventually(lambda: rests(world), 90)

@@ -82,7 +82,7 @@ def test_a_deployment_rolls_stops_and_goes_back(rolled: Cluster) -> None:
         eventually(lambda: 0 < images(rolled).count(SECOND) < REPLICAS)
         rolled.kill()
         rolled.start()
-        rolled.kubectl("rollout", "status", "deployment/roll", "--timeout=180s")
+        rolls_out(rolled)
         eventually(lambda: images(rolled) == [SECOND] * REPLICAS)
         rolled.kubectl("set", "image", "deployment/roll", f"web={MISSING}")
         stopped = rolled.run("rollout", "status", "deployment/roll", "--timeout=120s")
@@ -90,7 +90,7 @@ def test_a_deployment_rolls_stops_and_goes_back(rolled: Cluster) -> None:
         assert "exceeded its progress deadline" in stopped.stderr
         assert len(rolled.running("app=roll")) == REPLICAS, "none of the old ones went"
         rolled.kubectl("rollout", "undo", "deployment/roll")
-        rolled.kubectl("rollout", "status", "deployment/roll", "--timeout=120s")
+        rolls_out(rolled)
         eventually(lambda: settled(rolled))
     judge(load.outcome)
     assert images(rolled) == [SECOND] * REPLICAS
@@ -131,6 +131,13 @@ def serve(cluster: Cluster, manifest: str) -> str:
     eventually(lambda: len(cluster.running("app=roll")) == REPLICAS)
     port = cluster.get("svc", "roll")["spec"]["ports"][0]["nodePort"]
     return f"http://127.0.0.1:{port}/healthz"
+
+
+def rolls_out(cluster: Cluster) -> None:
+    done = cluster.run("rollout", "status", "deployment/roll", "--timeout=180s")
+    if done.returncode:
+        pods = cluster.run("describe", "pods", "-l", "app=roll").stdout
+        raise AssertionError(f"{done.stderr}\n{pods}\n{cluster.tail(20)}")
 
 
 def judge(outcome: Outcome) -> None:

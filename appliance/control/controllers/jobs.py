@@ -63,6 +63,7 @@ class Jobs:
             self._written.pop(key, None)
             await self._release_orphans(key)
             return DONE
+        await self._release_orphans(key, job.metadata.uid)
         if job.spec.managedBy not in {None, "kubernetes.io/job-controller"}:
             return DONE
         if jobplan.ended(job) is not None:
@@ -154,10 +155,11 @@ class Jobs:
         await self._client.delete(JOB, name, namespace=namespace, options=options)
         return DONE
 
-    async def _release_orphans(self, key: str) -> None:
-        """Pods whose job is gone need not be counted."""
+    async def _release_orphans(self, key: str, living: str = "") -> None:
+        """Pods whose job is gone need not be counted; another may have its name by now."""
         for pod in self._pods.informer.cache.by_index(_BY_NAME, key):
-            if FINALIZER in pod.metadata.finalizers:
+            owner = controller_of(pod)
+            if owner is not None and owner.uid != living and FINALIZER in pod.metadata.finalizers:
                 await self._release(pod)
 
     async def _release(self, pod: Pod) -> None:

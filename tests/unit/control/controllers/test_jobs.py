@@ -14,9 +14,11 @@ from appliance.api.kinds.core.pod.status import (
     ContainerStatus,
     PodCondition,
 )
+from appliance.api.meta import OwnerReference
 from appliance.api.objects import is_true
 from appliance.client.base import clone
 from appliance.control.controllers.jobs import Jobs
+from appliance.control.controllers.jobtally import FINALIZER
 from appliance.kit.clock import rfc3339
 from tests.unit.control.cluster import Cluster
 
@@ -250,6 +252,21 @@ async def test_pods_of_a_job_that_is_gone_are_let_go(work: Cluster) -> None:
     await work.delete(JOB, "sum", propagation="Background")
     await work.delete(POD, pod.metadata.name, grace_period_s=0)
     assert await work.pods() == []
+
+
+async def test_pods_of_an_earlier_job_of_the_same_name_are_let_go(work: Cluster) -> None:
+    ref = OwnerReference(
+        apiVersion="batch/v1", kind="Job", name="sum", uid="an earlier one", controller=True
+    )
+    left = msgspec.convert(
+        {"metadata": {"name": "left", "namespace": "default", "finalizers": [FINALIZER]},
+         "spec": {"containers": [{"name": "c", "image": "i"}]}},
+        Pod,
+    )  # fmt: skip
+    left.metadata.ownerReferences = [ref]
+    await work.make(JOB, job())
+    await work.make(POD, left)
+    assert (await work.client.get(POD, "left", "default")).metadata.finalizers == []
 
 
 async def test_an_idle_one_writes_nothing(work: Cluster) -> None:
