@@ -15,7 +15,8 @@ from appliance.node.images.archive import File, Link, docker_archive
 from appliance.node.runtimes.detect import open_runtime
 from appliance.testing.nodeimage.contents import Node, complete, python
 
-_SERVE = ["httpd", "-f", "-p", "80", "-h", "/www"]
+_PAGES = "/usr/share/nginx/html"
+_SERVE = ["httpd", "-f", "-p", "80", "-h", _PAGES]
 _COMMANDS = {
     "busybox": ["sh"],
     "nginx": _SERVE,
@@ -51,8 +52,7 @@ def _root() -> dict[str, File | Link]:
         "bin/python": Link(str(Path(sys.executable).resolve())),
         "etc/passwd": File(b"root:x:0:0::/:/bin/sh\n"),
         "tmp/.keep": File(b""),
-        "www/index.html": File(b"<h1>Welcome to nginx!</h1>\n"),
-        "usr/share/nginx/html/index.html": File(b"<h1>Welcome to nginx!</h1>\n"),
+        f"{_PAGES[1:]}/index.html": File(b"<h1>Welcome to nginx!</h1>\n"),
     }
     return files
 

@@ -129,9 +129,18 @@ SUITES = {
         packages=(),
         run=("npx", "tsx", "integration/index.ts"),
         arrange=_javascript,
-        passed=r"(?:test passed|completed|passed)!?",
+        passed=r"tests? passed!|patched with new label",
     ),
 }  # fmt: skip
+
+
+_STAND_IN = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "metrics-server-0", "namespace": "kube-system"},
+    "spec": {"containers": [{"name": "main", "image": "nginx", "imagePullPolicy": "IfNotPresent"}]},
+}
+"""Suites take for granted that pods run in kube-system, this among them; we need none there."""
 
 
 async def prepare(suite: Suite, env: Path, clone: Path) -> None:
@@ -211,6 +220,7 @@ def main() -> int:
             kubeconfig = renamed(cluster.kubeconfig, home / ".kube" / "config")
             with pull_policy_webhook(home) as webhook:
                 cluster.apply(json.dumps(webhook))
+                cluster.apply(json.dumps(_STAND_IN))
                 counts = asyncio.run(_all(folder, names, kubeconfig, home))
         finally:
             if cluster.process is not None and cluster.process.poll() is None:
