@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from examples.guestbook.images.build import FRONTEND, PYTHON_HOME
-from tests.e2e.test_rolling_update import second_image
 from tests.lab.cluster import Cluster, eventually
+from tests.lab.frontends import SECOND, load_second
 
 WEB = """
 import http.server, json, os, socket
@@ -152,7 +152,8 @@ def test_the_health_check_of_the_walkthrough_asks_a_port_that_nobody_has(walk: C
 @pytest.mark.conformance(184, 185)
 @pytest.mark.seed("X05", "S04", "K03", "K09")
 def test_update_demo(walk: Cluster) -> None:
-    second = second_image(walk.runtime)
+    load_second(walk.runtime)
+    second = SECOND
     make(
         walk,
         controller("update-demo", 2, name="update-demo"),
