@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.seed_rows import table
@@ -18,6 +19,20 @@ settings.load_profile("house")
 # asyncio makes one that nobody closes, and its ResourceWarning fails whichever test runs when it is
 # collected. Setting none makes asyncio say so instead, which pytest-asyncio understands.
 asyncio.set_event_loop(None)
+
+
+@pytest.fixture(autouse=True)
+def own_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What one test makes of the log is gone for the next; no logger remembers it for good."""
+    configure = structlog.configure
+
+    def forgetful(**given: Any) -> None:
+        configure(**{**given, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", forgetful)
+    yield
+    structlog.reset_defaults()
+
 
 _OUTCOMES: dict[str, list[tuple[str, str]]] = {}
 """Row → (test, what came of it); for `--promises FILE`."""

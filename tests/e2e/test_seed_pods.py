@@ -457,9 +457,14 @@ def test_a_debugger_joins_a_pod_and_sees_its_processes(pods: Cluster) -> None:
         return found.stdout if found.returncode == 0 else ""
 
     eventually(lambda: IDLE in seen())
+
+    def ended() -> dict[str, int] | None:
+        (look,) = Status(pods, "sandbox").all["ephemeralContainerStatuses"]
+        found: dict[str, int] | None = look["state"].get("terminated")
+        return found
+
+    assert eventually(ended)["exitCode"] == 0
     after = Status(pods, "sandbox")
-    (look,) = after.all["ephemeralContainerStatuses"]
-    assert look["state"]["terminated"]["exitCode"] == 0
     assert (after.phase, after.id_of("a")) == ("Running", before.id_of("a"))
 
 

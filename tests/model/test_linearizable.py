@@ -113,7 +113,7 @@ async def test_calls_side_by_side_have_an_order(tmp_path: Path) -> None:
         assert linearizable(calls), f"key {number}"
     met = sum(a.ended > b.began for calls in found.values() for a, b in _neighbours(calls))
     assert met > CALLS // 10, "the calls ran one after the other"
-    assert sum(call.succeeded for calls in found.values() for call in calls) > CALLS // 100
+    assert sum(call.succeeded for calls in found.values() for call in calls) > CALLS // 400
     # One answer changed to what was true a while ago: there is no order any more.
     seen_through = 0
     for calls in found.values():

@@ -55,7 +55,7 @@ class Workers:
                 continue  # `_run` of the old one begins it
             old = uid in remembered
             worker = self._workers.get(uid) or self._begin(pod, remembered=old)
-            worker.wish(pod, _ending(pod), remembered=old)
+            worker.wish(pod, _ending(pod, self._parts.clock.wall()), remembered=old)
 
     async def sweep(self) -> None:
         """Take down what belongs to pods that nobody wants; every source has spoken."""
@@ -152,12 +152,15 @@ class Workers:
         self._early.note(container_id)  # made since the last look of its worker
 
 
-def _ending(pod: Pod) -> Ending | None:
+def _ending(pod: Pod, now: float) -> Ending | None:
+    """The API tells whole seconds: the pod's deletion came within the one after that moment."""
     deleted = pod.metadata.deletionTimestamp
     if deleted is None:
         return None
     grace_s = grace_of(pod)
-    return Ending(parse_rfc3339(deleted) - grace_s, grace_s, confirm=True)
+    told = parse_rfc3339(deleted) - grace_s
+    # Nobody gets less time than was promised; some of the second more, if we hear of it late.
+    return Ending(max(told, min(now, told + 1.0)), grace_s, confirm=True)
 
 
 def _owners(seen: Sequence[Container]) -> dict[str, Pod]:

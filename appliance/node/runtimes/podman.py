@@ -204,7 +204,8 @@ class PodmanRuntime:
 
     async def _log(self, container_id: str, options: LogOptions) -> AsyncIterator[LogChunk]:
         looked = await self._quick("GET", f"/containers/{container_id}/json")
-        frames = None if looked["Config"]["Tty"] else Frames()
+        tty = looked["Config"]["Tty"]
+        frames = None if tty else Frames(stamped=options.timestamps)
         path = _path(f"/containers/{container_id}/logs")
         async with self._streams.open("GET", path, log_params(options)) as parts:
             async for part in parts:

@@ -35,12 +35,20 @@ class Frames:
     [LogChunk(stream='stdout', data=b'he')]
     >>> frames.feed(b"llo")
     [LogChunk(stream='stdout', data=b'llo')]
+
+    With `stamped` each frame begins with a time and a space. Podman frames and stamps each piece of
+    a line that was written in pieces: a stamp inside of a line is dropped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, stamped: bool = False) -> None:
         self._header = b""
         self._left = 0
         self._stream = "stdout"
+        self._stamped = stamped
+        self._within: set[str] = set()
+        """Streams whose last frame did not end its line."""
+        self._dropping = False
+        """Whether the stamp of this frame is being dropped."""
 
     def feed(self, data: bytes) -> list[LogChunk]:
         """Take the next bytes, give what is complete of them."""
@@ -53,11 +61,24 @@ class Frames:
                     self._stream = _NAMES.get(self._header[0], "stdout")
                     self._left = int.from_bytes(self._header[4:], "big")
                     self._header = b""
+                    self._dropping = self._stamped and self._stream in self._within
                 continue
             part, data = data[: self._left], data[self._left :]
             self._left -= len(part)
-            chunks.append(LogChunk(self._stream, part))
+            if shown := self._shown(part):
+                chunks.append(LogChunk(self._stream, shown))
         return chunks
+
+    def _shown(self, part: bytes) -> bytes:
+        if self._left == 0 and part.endswith(b"\n"):
+            self._within.discard(self._stream)
+        elif self._left == 0:
+            self._within.add(self._stream)
+        if not self._dropping:
+            return part
+        _stamp, space, rest = part.partition(b" ")
+        self._dropping = not space
+        return rest
 
 
 class Lines:

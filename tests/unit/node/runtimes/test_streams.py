@@ -105,3 +105,12 @@ async def test_nobody_there_is_unreachable(tmp_path: Path) -> None:
         async with streams.open("GET", "/"):
             pytest.fail("nobody is there")
     await streams.close()
+
+
+def test_a_line_that_was_written_in_pieces_has_one_stamp() -> None:
+    said = [(1, b"1Z line"), (2, b"1Z other\n"), (1, b"2Z  2"), (1, b"3Z \n"), (1, b"4Z next\n")]
+    data, frames = b"".join(frame(*one) for one in said), Frames(stamped=True)
+    chunks = [chunk for at in range(len(data)) for chunk in frames.feed(data[at : at + 1])]
+    out = b"".join(chunk.data for chunk in chunks if chunk.stream == "stdout")
+    assert out == b"1Z line 2\n4Z next\n"
+    assert b"".join(chunk.data for chunk in chunks if chunk.stream == "stderr") == b"1Z other\n"
